@@ -1,0 +1,38 @@
+"""The model variants that the configs offer."""
+
+from ml_collections import ConfigDict
+
+_BACKBONES = ("resnet50", "resnet101")
+
+
+def model(variant: str) -> ConfigDict:
+    """Sizes of one variant: a backbone's name for the published sizes, or `tiny`, a small model for CPUs."""
+    if variant == "tiny":
+        return ConfigDict(
+            {
+                "backbone": "tiny",
+                "width": 64,
+                "heads": 4,
+                "neck_layers": 2,
+                "neck_hidden": 128,
+                "decoder_layers": 3,
+                "decoder_hidden": 256,
+                "object_encoder_layers": 2,
+                "instance_queries": 32,
+            }
+        )
+    if variant not in _BACKBONES:
+        raise ValueError(f"variant {variant!r} does not exist; known: {', '.join((*_BACKBONES, 'tiny'))}")
+    return ConfigDict(
+        {
+            "backbone": variant,
+            "width": 256,
+            "heads": 8,
+            "neck_layers": 6,
+            "neck_hidden": 1024,
+            "decoder_layers": 9,
+            "decoder_hidden": 2048,
+            "object_encoder_layers": 4,
+            "instance_queries": 128,
+        }
+    )

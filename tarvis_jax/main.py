@@ -1,0 +1,86 @@
+"""Trains TarViS.
+
+Examples:
+  python -m tarvis_jax.main --config=configs/demo.py --workdir=out/demo
+  python -m tarvis_jax.main --config=configs/pretrain.py --config.data_root=/data --workdir=out/pretrain
+
+Any setting is changed by --config.KEY=VALUE. The same command goes on with a run that was stopped.
+Exit status: 0 done, 1 the training failed, 2 a mistake in settings or data, 143 stopped by SIGTERM after saving.
+"""
+
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from absl import app, flags, logging
+from ml_collections import ConfigDict, config_flags
+
+from data.errors import DataError
+from tarvis_jax.config import ConfigError, closest, require
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "Config file, with :VARIANT if it has some.", lock_config=True)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder for checkpoints, metrics and pictures of this run.")
+
+TRAINING_FAILED, USER_MISTAKE, STOPPED = 1, 2, 143
+
+
+def parse_flags(argv: Sequence[str]) -> list[str]:
+    """Parses the command line; a mistake becomes a `ConfigError`, unknown config keys with the closest that exist."""
+    own = [arg for arg in argv if not arg.startswith("--config.")]
+    try:
+        flags.FLAGS(own)
+        require(_CONFIG.value is not None, "--config is missing; for a first try: --config=configs/demo.py --workdir=out/demo")
+        require(_WORKDIR.value is not None, "--workdir is missing: a folder for this run's checkpoints and results")
+        known = _keys(_CONFIG.value)
+        for arg in argv:
+            key = re.match(r"--config\.([^=]+)", arg)
+            if key and key[1] not in known:
+                raise ConfigError(f"config.{key[1]} is not a setting; {closest(key[1], known)}")
+        return flags.FLAGS(argv)
+    except (flags.Error, OSError) as error:
+        raise ConfigError(" ".join(str(error).split())) from error
+
+
+def _keys(config: Mapping[str, Any], prefix: str = "") -> list[str]:
+    nested = [_keys(v, f"{prefix}{k}.") if isinstance(v, ConfigDict) else [prefix + k] for k, v in config.items()]
+    return [key for keys in nested for key in keys]
+
+
+def _flags_or_exit(argv: Sequence[str]) -> list[str]:
+    try:
+        return parse_flags(argv)
+    except ConfigError as error:
+        return _fail(USER_MISTAKE, error)
+
+
+def _fail(status: int, error: Exception) -> Any:
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(status)
+
+
+def main(_: Sequence[str]) -> None:
+    """Prepares the workdir and its data, and trains."""
+    logging.set_verbosity(logging.INFO)
+    # Imported here, so that a misspelt flag is answered at once.
+    from tarvis_jax.training.data_root import find_data_root
+    from tarvis_jax.training.logbook import NonFiniteError
+    from tarvis_jax.training.loop import train
+    from tarvis_jax.training.settings import train_config
+
+    workdir = Path(_WORKDIR.value)
+    values = _CONFIG.value.to_dict()
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        finished = train(train_config(values, find_data_root(values, workdir)), workdir)
+    except (ConfigError, DataError) as error:
+        _fail(USER_MISTAKE, error)
+    except NonFiniteError as error:
+        _fail(TRAINING_FAILED, error)
+    if not finished:
+        sys.exit(STOPPED)
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=_flags_or_exit)

@@ -1,0 +1,142 @@
+"""Checkpoints of a run: saved in the background by Orbax, found again after a kill at any moment.
+
+A step's folder holds `weights` (params, buffers), `optimizer` and `config`, so that it says by itself which model it is.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+
+from tarvis_jax.config import FORMAT_VERSION, ConfigError, TrainConfig, as_dict, require
+from tarvis_jax.training.state import TrainState
+
+CHECKPOINTS = "checkpoints"
+
+
+class CheckpointStore:
+    """The `checkpoints/` folder of a workdir; a context manager that waits for unfinished saves when it closes."""
+
+    def __init__(self, workdir: Path, config: TrainConfig):
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=config.keep_checkpoints, cleanup_tmp_directories=True, enable_async_checkpointing=True
+        )
+        self._manager = ocp.CheckpointManager((workdir / CHECKPOINTS).absolute(), options=options)
+        self._config = {"format_version": FORMAT_VERSION, "config": as_dict(config)}
+
+    def __enter__(self) -> "CheckpointStore":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._manager.close()
+
+    def latest_step(self) -> int | None:
+        """The newest complete checkpoint's step, None without one."""
+        return self._manager.latest_step()
+
+    def read_config(self, step: int) -> dict[str, Any]:
+        """The config that a step was saved with; see `read_checkpoint_config`."""
+        return read_checkpoint_config(Path(self._manager.directory) / str(step))
+
+    def save(self, step: int, state: TrainState) -> None:
+        """Starts to save; the step's folder gets its name when it is complete. Nothing happens if the step is saved already."""
+        if step == self.latest_step():
+            return
+        self._manager.save(
+            step,
+            args=ocp.args.Composite(
+                weights=ocp.args.StandardSave({"params": state.params, "buffers": state.buffers}),
+                optimizer=ocp.args.StandardSave(state.optimizer),
+                config=ocp.args.JsonSave(self._config),
+            ),
+        )
+
+    def wait(self) -> None:
+        """Returns when every save that was started is complete."""
+        self._manager.wait_until_finished()
+
+    def restore(self, step: int, state: TrainState) -> TrainState:
+        """The saved state; `state` gives structure, types and placement."""
+        weights = {"params": state.params, "buffers": state.buffers}
+        saved = self._manager.restore(
+            step,
+            args=ocp.args.Composite(
+                weights=ocp.args.StandardRestore(_abstract(weights)),
+                optimizer=ocp.args.StandardRestore(_abstract(state.optimizer)),
+            ),
+        )
+        count = jax.device_put(jax.numpy.asarray(step, state.step.dtype), state.step.sharding)
+        return TrainState(count, saved.weights["params"], saved.weights["buffers"], saved.optimizer)
+
+
+def find_step_folder(path: Path) -> Path:
+    """The step's folder that a CHECKPOINT names: itself, or the newest complete step of a workdir.
+
+    Raises:
+        ConfigError: there is no checkpoint.
+    """
+    require(path.is_dir(), f"{path}: no such folder; expected a workdir or one step's checkpoint folder")
+    if (path / "weights").is_dir():
+        return path
+    steps = [d for d in (path / CHECKPOINTS).glob("*") if d.name.isdigit() and (d / "weights").is_dir()]
+    require(bool(steps), f"{path}: holds no complete checkpoint; expected {CHECKPOINTS}/STEP/ in it, or a folder with weights/")
+    return max(steps, key=lambda d: int(d.name))
+
+
+def read_checkpoint_config(folder: Path) -> dict[str, Any]:
+    """The config that a step's folder was saved with (TrainConfig as nested dicts).
+
+    Raises:
+        ConfigError: no config, or one of a later format than this version reads.
+    """
+    file = folder / "config" / "metadata"
+    try:
+        saved = json.loads(file.read_text())
+    except (OSError, json.JSONDecodeError) as error:
+        raise ConfigError(f"{file}: not a readable checkpoint config ({error}); expected JSON") from error
+    version = saved.get("format_version")
+    require(
+        isinstance(version, int) and 1 <= version <= FORMAT_VERSION,
+        f"{file}: format_version {version}; this version reads 1 to {FORMAT_VERSION}, please update tarvis_jax",
+    )
+    return saved["config"]
+
+
+def read_weights(folder: Path, expected: Any, *, partial: bool = False) -> Any:
+    """The weights of a step's folder, placed as the arrays of `expected`: {"params": ..., "buffers": ...}.
+
+    Args:
+        folder: a step's folder.
+        expected: arrays that give names, shapes, types and placement.
+        partial: whether the folder may hold more than is expected.
+
+    Raises:
+        ConfigError: names or shapes differ; the line names the first three.
+    """
+    item = (folder / "weights").absolute()
+    handler = ocp.PyTreeCheckpointHandler()
+    _check_same_arrays(item, handler.metadata(item).tree, expected, partial)
+    abstract = _abstract(expected)
+    restore_args = ocp.checkpoint_utils.construct_restore_args(abstract)
+    return handler.restore(item, args=ocp.args.PyTreeRestore(abstract, restore_args, partial_restore=True))
+
+
+def _check_same_arrays(item: Path, found: Any, expected: Any, partial: bool) -> None:
+    found, expected = _shapes(found), _shapes(expected)
+    missing = [f"{name} {expected[name]} is missing" for name in expected if name not in found]
+    extra = [f"{name} {found[name]} is unexpected" for name in found if name not in expected and not partial]
+    both = [name for name in expected if name in found and found[name] != expected[name]]
+    wrong = [f"{name} has shape {found[name]}, expected {expected[name]}" for name in both]
+    problems = missing + wrong + extra
+    require(not problems, f"{item}: does not fit the model in {len(problems)} arrays: {'; '.join(problems[:3])}")
+
+
+def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): tuple(leaf.shape) for path, leaf in leaves}
+
+
+def _abstract(tree: Any) -> Any:
+    return jax.tree.map(ocp.utils.to_shape_dtype_struct, tree)

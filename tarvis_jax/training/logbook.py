@@ -1,0 +1,121 @@
+"""The record of a run: a row a step in `metrics.jsonl`, the same in TensorBoard, a line of progress now and then."""
+
+import json
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+from absl import logging
+from tensorboardX import SummaryWriter
+
+METRICS_FILE = "metrics.jsonl"
+
+
+class NonFiniteError(RuntimeError):
+    """A loss or gradient that is no number; nothing of the step or after it may be saved."""
+
+
+class Logbook:
+    """Writes the rows of a run that continues after `start_step`; rows beyond it, from before a kill, are cut.
+
+    Values are fetched one step late, so that the device never waits for the log. `flush` brings everything to the disk.
+    Only the first process writes.
+    """
+
+    def __init__(self, workdir: Path, start_step: int, total_steps: int, log_every: int):
+        self._total_steps, self._log_every, self._start_step = total_steps, log_every, start_step
+        self._pending: tuple[dict[str, Any], dict[str, jax.Array]] | None = None
+        self._opened = self._last_row = time.monotonic()
+        self._file = self._tensorboard = None
+        if jax.process_index() == 0:
+            cut_rows(workdir / METRICS_FILE, start_step)
+            self._file = (workdir / METRICS_FILE).open("a")
+            self._tensorboard = SummaryWriter(str(workdir), purge_step=start_step + 1)
+
+    def __enter__(self) -> "Logbook":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._tensorboard.close()
+
+    def add(self, facts: dict[str, Any], metrics: dict[str, jax.Array]) -> None:
+        """Takes the row of a step that was just dispatched: plain `facts` with `step`, and device values.
+
+        Raises:
+            NonFiniteError: the step before it has a non-finite loss or gradient norm.
+        """
+        previous, self._pending = self._pending, (facts, metrics)
+        if previous is not None:
+            self._write(*previous)
+
+    def flush(self) -> None:
+        """Waits for the last step, checks it, and brings all rows to the disk.
+
+        Raises:
+            NonFiniteError: as for `add`.
+        """
+        if self._pending is not None:
+            previous, self._pending = self._pending, None
+            self._write(*previous)
+        if self._file is not None:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    def _write(self, facts: dict[str, Any], metrics: dict[str, jax.Array]) -> None:
+        values = {name: value.item() for name, value in jax.device_get(metrics).items()}
+        now = time.monotonic()
+        row = {**facts, **values, "steps_per_second": round(1 / max(now - self._last_row, 1e-9), 4)}
+        self._last_row = now
+        if self._file is not None:
+            self._file.write(json.dumps(row) + "\n")
+            self._to_tensorboard(row)
+        if row["step"] % self._log_every == 0 or row["step"] in (self._start_step + 1, self._total_steps):
+            self._show(row, now)
+        _check_finite(row)
+
+    def _to_tensorboard(self, row: dict[str, Any]) -> None:
+        for name, value in row.items():
+            if isinstance(value, float):
+                group = f"{row['task']}/" if name.startswith("loss") else ""
+                self._tensorboard.add_scalar(group + name, value, row["step"])
+
+    def _show(self, row: dict[str, Any], now: float) -> None:
+        rate = (row["step"] - self._start_step) / max(now - self._opened, 1e-9)
+        left = (self._total_steps - row["step"]) / rate
+        logging.info(
+            "step %d/%d  %s %s  loss %.4g  %.3g steps/s  %s left",
+            *(row["step"], self._total_steps, row["task"], row["dataset"], row["loss"], rate, _duration(left)),
+        )
+
+
+def _check_finite(row: dict[str, Any]) -> None:
+    bad = [name for name in ("loss", "grad_norm") if not math.isfinite(row[name])]
+    if bad:
+        raise NonFiniteError(
+            f"step {row['step']} ({row['task']}, {row['dataset']}): {bad[0]} is {row[bad[0]]}; the run stops here and no "
+            "checkpoint holds this update. Lower config.learning_rate or set config.precision=float32, then run the same command "
+            "to go on from the last checkpoint"
+        )
+
+
+def cut_rows(file: Path, last_step: int) -> None:
+    """Cuts the rows of steps after `last_step`, and a last line that a kill cut short, off the end of the file."""
+    if not file.exists():
+        return
+    end = 0
+    with file.open("rb") as rows:
+        for line in rows:
+            if not line.endswith(b"\n") or json.loads(line)["step"] > last_step:
+                break
+            end += len(line)
+    os.truncate(file, end)
+
+
+def _duration(seconds: float) -> str:
+    hours, minutes = int(seconds // 3600), int(seconds // 60 % 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {int(seconds % 60)} s"

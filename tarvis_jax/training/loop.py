@@ -1,0 +1,123 @@
+"""The training run: data in, steps, rows and checkpoints out; goes on where an earlier process of the same run stopped."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import logging
+from jax.sharding import Mesh
+
+from data.mixture import Mixture, StepPlan
+from data.pictures import write_sample_picture
+from data.pipeline import SkippedRecords, batches, open_sources
+from tarvis_jax.config import TASKS, TrainConfig
+from tarvis_jax.models.queries import ClassRange
+from tarvis_jax.models.tarvis import TarViS
+from tarvis_jax.training.checkpoints import CheckpointStore
+from tarvis_jax.training.logbook import Logbook
+from tarvis_jax.training.optimizer import make_optimizer
+from tarvis_jax.training.preemption import Preemption
+from tarvis_jax.training.settings import write_config
+from tarvis_jax.training.sharding import local_rows, make_mesh, to_devices
+from tarvis_jax.training.start import starting_state
+from tarvis_jax.training.state import TrainState
+from tarvis_jax.training.step import make_train_step
+
+HostBatch = dict[str, np.ndarray]
+
+
+def compute_dtype(precision: str) -> jnp.dtype:
+    """The model's compute type: bfloat16 on accelerators and float32 on CPUs, unless the config says which."""
+    if precision == "auto":
+        precision = "float32" if jax.default_backend() == "cpu" else "bfloat16"
+    return jnp.dtype(precision)
+
+
+def use_compilation_cache() -> None:
+    """Compiled steps are kept in JAX_COMPILATION_CACHE_DIR, or the user's cache folder, so that the next run starts at once."""
+    if not jax.config.jax_compilation_cache_dir:
+        base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+        jax.config.update("jax_compilation_cache_dir", str(base / "tarvis_jax" / "xla"))
+
+
+def train(config: TrainConfig, workdir: Path) -> bool:
+    """Trains until `config.total_steps`, from the workdir's newest checkpoint if it has one.
+
+    Returns:
+        Whether the run is finished; False after a SIGTERM, when the state is saved.
+
+    Raises:
+        ConfigError, DataError: mistakes in settings or data, one line each.
+        NonFiniteError: a loss or gradient is no number; the message names the step.
+    """
+    use_compilation_cache()
+    mesh = make_mesh(config)
+    with Preemption() as preemption, CheckpointStore(workdir, config) as store:
+        if (store.latest_step() or 0) >= config.total_steps:
+            logging.info("finished: %s holds all %d steps", workdir, config.total_steps)
+            return True
+        model, optimizer = TarViS(config.model, compute_dtype(config.precision)), make_optimizer(config.optimizer)
+        sources = open_sources(config.data)
+        state = starting_state(model, optimizer, config, mesh, store)
+        write_config(config, workdir)
+        steps = {task: make_train_step(model, optimizer, config, mesh, state, task) for task in TASKS}
+        run = TrainingRun(config, workdir, mesh, sources, steps)
+        return run.go(state, store, preemption)
+
+
+class TrainingRun:
+    """One process's part of a run, ready to go."""
+
+    def __init__(self, config: TrainConfig, workdir: Path, mesh: Mesh, sources: dict[str, Any], steps: dict[str, Any]):
+        self._config, self._workdir, self._mesh, self._steps = config, workdir, mesh, steps
+        self._sources = sources
+        self._mixture = Mixture(config.data, {name: len(source) for name, source in sources.items()})
+        self._class_slots = max(config.model.num_classes(name) for name in sources)
+        self._skipped = SkippedRecords(sources)
+        self._pictured: set[str] = set()
+
+    def go(self, state: TrainState, store: CheckpointStore, preemption: Preemption) -> bool:
+        """Steps until the end or a SIGTERM; True when finished."""
+        config, start = self._config, int(state.step)
+        rows = local_rows(self._mesh, config.data.batch_size)
+        with (
+            Logbook(self._workdir, start, config.total_steps, config.log_every) as log,
+            batches(config.data, self._sources, start_step=start, rows=rows) as stream,
+        ):
+            for step in range(start + 1, config.total_steps + 1):
+                state = self._advance(step, state, stream, log)
+                stop = preemption.reached(step)
+                if stop or step % config.checkpoint_every == 0 or step == config.total_steps:
+                    log.flush()  # before the save: a checkpoint's rows are on the disk, and its numbers are finite
+                    store.save(step, state)
+                if stop:
+                    store.wait()
+                    logging.info("stopped by SIGTERM after step %d; saved", step)
+                    return step == config.total_steps
+        store.wait()
+        logging.info("finished: %d steps, results in %s", config.total_steps, self._workdir)
+        return True
+
+    def _advance(self, step: int, state: TrainState, stream: Iterator[HostBatch], log: Logbook) -> TrainState:
+        plan, batch = self._mixture.plan(step - 1), next(stream)
+        self._skipped.check(plan.dataset, batch["skipped_record"])
+        self._draw(step, plan, batch)
+        state, metrics = self._steps[plan.task](state, to_devices(batch, self._mesh), self._classes(plan.dataset))
+        log.add({"step": step, "task": plan.task, "dataset": plan.dataset}, metrics)
+        return state
+
+    def _classes(self, dataset: str) -> ClassRange:
+        model = self._config.model
+        first, count = model.first_class_row(dataset), model.num_classes(dataset)
+        return ClassRange(np.int32(first), np.int32(count), slots=self._class_slots)
+
+    def _draw(self, step: int, plan: StepPlan, batch: HostBatch) -> None:
+        """A picture of the first clips of each task, and of those at every checkpoint."""
+        due = plan.task not in self._pictured or step % self._config.checkpoint_every == 0
+        if due and jax.process_index() == 0:
+            self._pictured.add(plan.task)
+            write_sample_picture(self._workdir / "samples" / f"{step:06d}_{plan.task}_{plan.dataset}.png", batch, plan.dataset)

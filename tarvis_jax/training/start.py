@@ -1,0 +1,75 @@
+"""Where a run's first weights come from."""
+
+from pathlib import Path
+from typing import Any
+
+import optax
+from absl import logging
+from jax.sharding import Mesh
+
+from tarvis_jax.config import TrainConfig, as_dict, require
+from tarvis_jax.models.tarvis import TarViS
+from tarvis_jax.training.checkpoints import CheckpointStore, find_step_folder, read_checkpoint_config, read_weights
+from tarvis_jax.training.state import TrainState, initial_state
+
+
+def starting_state(
+    model: TarViS, optimizer: optax.GradientTransformation, config: TrainConfig, mesh: Mesh, store: CheckpointStore
+) -> TrainState:
+    """The first that applies: the workdir's newest checkpoint, `init_from`, `backbone_from`, random weights.
+
+    Raises:
+        ConfigError: a checkpoint that does not exist or does not fit the model.
+    """
+    state = initial_state(model, optimizer, mesh, config.data.seed)
+    latest = store.latest_step()
+    if latest is not None:
+        _check_same_model(store.read_config(latest), config)
+        logging.info("going on after step %d of this workdir", latest)
+        return store.restore(latest, state)
+    if config.init_from:
+        return _with_weights(state, Path(config.init_from), config)
+    if config.backbone_from:
+        return _with_backbone(state, Path(config.backbone_from), config)
+    logging.warning(
+        "all weights start at random: the backbone's batch norms are frozen at the identity and never adapt, so expect to "
+        "train far longer than from ImageNet weights, or to stay below the published numbers (config.backbone_from, "
+        "config.init_from)"
+    )
+    return state
+
+
+def _check_same_model(saved: dict[str, Any], config: TrainConfig) -> None:
+    """A run goes on with the model that it began with; other settings may change, and are named."""
+    wanted = as_dict(config)
+    differing = [key for key, value in wanted["model"].items() if saved["model"].get(key) != value]
+    changes = "; ".join(f"config.model.{key} is {wanted['model'][key]}, was {saved['model'].get(key)}" for key in differing)
+    require(not differing, f"the checkpoint in this workdir is of another model: {changes}; use another --workdir")
+    for section in ("data", "optimizer", "loss"):
+        for key, value in wanted[section].items():
+            if key not in ("workers", "data_root") and saved[section].get(key) != value:
+                logging.warning("config %s.%s is now %s, the checkpoint had %s", section, key, value, saved[section].get(key))
+
+
+def _with_weights(state: TrainState, path: Path, config: TrainConfig) -> TrainState:
+    folder = _folder_of_same_backbone("init_from", path, config)
+    weights = read_weights(folder, {"params": state.params, "buffers": state.buffers})
+    logging.info("weights from %s", folder)
+    return state.replace(params=weights["params"], buffers=weights["buffers"])
+
+
+def _with_backbone(state: TrainState, path: Path, config: TrainConfig) -> TrainState:
+    folder = _folder_of_same_backbone("backbone_from", path, config)
+    expected = {"params": {"backbone": state.params["backbone"]}, "buffers": {"backbone": state.buffers["backbone"]}}
+    weights = read_weights(folder, expected, partial=True)
+    logging.info("backbone weights from %s", folder)
+    return state.replace(params={**state.params, **weights["params"]}, buffers={**state.buffers, **weights["buffers"]})
+
+
+def _folder_of_same_backbone(key: str, path: Path, config: TrainConfig) -> Path:
+    folder = find_step_folder(path)
+    saved, wanted = read_checkpoint_config(folder)["model"]["backbone"], config.model.backbone
+    require(
+        saved == wanted, f"config.{key}={path}: holds a model with backbone {saved}, expected {wanted}; choose that variant"
+    )
+    return folder
