@@ -20,7 +20,6 @@ def get_config() -> ConfigDict:
             "total_steps": 400,
             "learning_rate": 1e-3,
             "decay_steps": (300, 370),
-            "loss": {"points": 1024, "semantic_points": 2048},
             "checkpoint_every": 100,
             "log_every": 10,
         }

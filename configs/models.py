@@ -36,3 +36,9 @@ def model(variant: str) -> ConfigDict:
             "instance_queries": 128,
         }
     )
+
+
+def loss(variant: str) -> ConfigDict:
+    """Numbers of points that the losses look at: the published ones, fewer for `tiny`, whose clips are small."""
+    points, semantic_points = (1024, 2048) if variant == "tiny" else (12544, 25088)
+    return ConfigDict({"points": points, "semantic_points": semantic_points})

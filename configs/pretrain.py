@@ -10,7 +10,7 @@ Cost of the published run: 500,000 steps of 32 clips of 3 frames on 32 A100 GPUs
 
 from ml_collections import ConfigDict
 
-from configs.models import model
+from configs.models import loss, model
 
 
 def get_config(variant: str = "resnet50") -> ConfigDict:
@@ -37,7 +37,7 @@ def get_config(variant: str = "resnet50") -> ConfigDict:
             "learning_rate": 1e-4,
             "decay_steps": (444_500, 481_500),
             "warmup_steps": 0,
-            "loss": {"points": 12544, "semantic_points": 25088},
+            "loss": loss(variant),
             # start, machine, record
             "init_from": "",
             "backbone_from": "",

@@ -8,13 +8,16 @@ Any setting is changed by --config.KEY=VALUE. The same command goes on with a ru
 Exit status: 0 done, 1 the training failed, 2 a mistake in settings or data, 143 stopped by SIGTERM after saving.
 """
 
+import logging
 import re
+import runpy
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from absl import app, flags, logging
+from absl import app, flags
+from absl import logging as absl_logging
 from ml_collections import ConfigDict, config_flags
 
 from data.errors import DataError
@@ -28,19 +31,26 @@ TRAINING_FAILED, USER_MISTAKE, STOPPED = 1, 2, 143
 
 def parse_flags(argv: Sequence[str]) -> list[str]:
     """Parses the command line; a mistake becomes a `ConfigError`, unknown config keys with the closest that exist."""
-    own = [arg for arg in argv if not arg.startswith("--config.")]
     try:
-        flags.FLAGS(own)
+        rest = flags.FLAGS(argv)
         require(_CONFIG.value is not None, "--config is missing; for a first try: --config=configs/demo.py --workdir=out/demo")
         require(_WORKDIR.value is not None, "--workdir is missing: a folder for this run's checkpoints and results")
-        known = _keys(_CONFIG.value)
-        for arg in argv:
-            key = re.match(r"--config\.([^=]+)", arg)
-            if key and key[1] not in known:
-                raise ConfigError(f"config.{key[1]} is not a setting; {closest(key[1], known)}")
-        return flags.FLAGS(argv)
+        _CONFIG.value.to_dict()  # a config file that cannot be read is reported on the first use
+    except AttributeError:  # ml_collections' answer to an unknown key, without its full name
+        _check_keys(argv)
+        raise
     except (flags.Error, OSError) as error:
         raise ConfigError(" ".join(str(error).split())) from error
+    return rest
+
+
+def _check_keys(argv: Sequence[str]) -> None:
+    """Raises `ConfigError` for the first --config.KEY that the config file does not have."""
+    (file, _, variant), *_ = (arg.removeprefix("--config=").partition(":") for arg in argv if arg.startswith("--config="))
+    known = _keys(runpy.run_path(file)["get_config"](*filter(None, [variant])))
+    for arg in argv:
+        key = re.match(r"--config\.([^=]+)", arg)
+        require(key is None or key[1] in known, key and f"config.{key[1]} is not a setting; {closest(key[1], known)}")
 
 
 def _keys(config: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -48,7 +58,8 @@ def _keys(config: Mapping[str, Any], prefix: str = "") -> list[str]:
     return [key for keys in nested for key in keys]
 
 
-def _flags_or_exit(argv: Sequence[str]) -> list[str]:
+def flags_or_exit(argv: Sequence[str]) -> list[str]:
+    """Parses the command line, or leaves with one line and exit status 2."""
     try:
         return parse_flags(argv)
     except ConfigError as error:
@@ -60,9 +71,16 @@ def _fail(status: int, error: Exception) -> Any:
     sys.exit(status)
 
 
+def _show_progress() -> None:
+    """This program's own messages from INFO on, those of the libraries from WARNING on."""
+    absl_logging.get_absl_handler().setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    absl_logging.set_verbosity(absl_logging.WARNING)
+    logging.getLogger("tarvis_jax").setLevel(logging.INFO)
+
+
 def main(_: Sequence[str]) -> None:
     """Prepares the workdir and its data, and trains."""
-    logging.set_verbosity(logging.INFO)
+    _show_progress()
     # Imported here, so that a misspelt flag is answered at once.
     from tarvis_jax.training.data_root import find_data_root
     from tarvis_jax.training.logbook import NonFiniteError
@@ -83,4 +101,4 @@ def main(_: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=_flags_or_exit)
+    app.run(main, flags_parser=flags_or_exit)

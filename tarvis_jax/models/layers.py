@@ -69,14 +69,32 @@ def conv(
     )
 
 
-def layer_norm(name: str, dtype: jnp.dtype = jnp.float32) -> nn.LayerNorm:
+class LayerNorm(nn.LayerNorm):
+    """Layer norm in float32 with its result in `output_dtype`; flax's own option for that needs implicit promotion."""
+
+    output_dtype: jnp.dtype = jnp.float32
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return super().__call__(x.astype(jnp.float32)).astype(self.output_dtype)
+
+
+class GroupNorm(nn.GroupNorm):
+    """Group norm in float32 with its result in `output_dtype`, for the same reason."""
+
+    output_dtype: jnp.dtype = jnp.float32
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return super().__call__(x.astype(jnp.float32)).astype(self.output_dtype)
+
+
+def layer_norm(name: str, dtype: jnp.dtype = jnp.float32) -> LayerNorm:
     """Layer norm over the channels; statistics in float32."""
-    return nn.LayerNorm(epsilon=NORM_EPSILON, dtype=dtype, use_fast_variance=False, name=name)
+    return LayerNorm(epsilon=NORM_EPSILON, output_dtype=dtype, use_fast_variance=False, name=name)
 
 
-def group_norm(name: str, dtype: jnp.dtype = jnp.float32) -> nn.GroupNorm:
+def group_norm(name: str, dtype: jnp.dtype = jnp.float32) -> GroupNorm:
     """Group norm with 32 groups over [n, h, w, c], one set of statistics per image; statistics in float32."""
-    return nn.GroupNorm(num_groups=32, epsilon=NORM_EPSILON, dtype=dtype, use_fast_variance=False, name=name)
+    return GroupNorm(num_groups=32, epsilon=NORM_EPSILON, output_dtype=dtype, use_fast_variance=False, name=name)
 
 
 class MultiHeadAttention(nn.Module):

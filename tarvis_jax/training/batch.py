@@ -9,6 +9,7 @@ semantic_map      int16 [b, t, h, w]      0-based class, -100 ignore
 reference_frame   int32 [b]               vos
 is_point          bool [b, n]             vos: the object is given by a point
 points            float32 [b, n, 2]       vos: (x, y) in 0..1 of the padded image
+skipped_record    int32 [b]               bad record that this row replaced, -1 none
 
 An empty slot (not valid) may hold any values.
 """
@@ -18,7 +19,7 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 
-from tarvis_jax.models.object_encoder import ObjectPrompts
+from tarvis_jax.models.object_points import ObjectPrompts
 
 Batch = Mapping[str, jax.Array]
 

@@ -1,13 +1,14 @@
 """Where a run's data lies: the user's folder, or toy data drawn under the workdir."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from absl import logging
-
 from data.toyworld import draw_coco
 from tarvis_jax.config import require
+
+logger = logging.getLogger(__name__)
 
 
 def find_data_root(values: Mapping[str, Any], workdir: Path) -> str:
@@ -25,6 +26,6 @@ def find_data_root(values: Mapping[str, Any], workdir: Path) -> str:
     )
     root = workdir / "data"
     if not (root / "coco").exists():
-        logging.info("drawing %d toy images under %s", values["toyworld"]["images"], root)
-        draw_coco(root / "coco", images=values["toyworld"]["images"], seed=values["seed"])
+        logger.info("drawing %d toy images under %s", values["toyworld"]["images"], root)
+        draw_coco(root, images=values["toyworld"]["images"], seed=values["seed"])
     return str(root)

@@ -1,6 +1,7 @@
 """The record of a run: a row a step in `metrics.jsonl`, the same in TensorBoard, a line of progress now and then."""
 
 import json
+import logging
 import math
 import os
 import time
@@ -8,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import jax
-from absl import logging
 from tensorboardX import SummaryWriter
+
+logger = logging.getLogger(__name__)
 
 METRICS_FILE = "metrics.jsonl"
 
@@ -32,7 +34,7 @@ class Logbook:
         self._file = self._tensorboard = None
         if jax.process_index() == 0:
             cut_rows(workdir / METRICS_FILE, start_step)
-            self._file = (workdir / METRICS_FILE).open("a")
+            self._file = (workdir / METRICS_FILE).open("a", buffering=1)  # a row is there when its line is
             self._tensorboard = SummaryWriter(str(workdir), purge_step=start_step + 1)
 
     def __enter__(self) -> "Logbook":
@@ -87,7 +89,7 @@ class Logbook:
     def _show(self, row: dict[str, Any], now: float) -> None:
         rate = (row["step"] - self._start_step) / max(now - self._opened, 1e-9)
         left = (self._total_steps - row["step"]) / rate
-        logging.info(
+        logger.info(
             "step %d/%d  %s %s  loss %.4g  %.3g steps/s  %s left",
             *(row["step"], self._total_steps, row["task"], row["dataset"], row["loss"], rate, _duration(left)),
         )
@@ -98,8 +100,8 @@ def _check_finite(row: dict[str, Any]) -> None:
     if bad:
         raise NonFiniteError(
             f"step {row['step']} ({row['task']}, {row['dataset']}): {bad[0]} is {row[bad[0]]}; the run stops here and no "
-            "checkpoint holds this update. Lower config.learning_rate or set config.precision=float32, then run the same command "
-            "to go on from the last checkpoint"
+            "checkpoint holds this update. Lower config.learning_rate or set config.precision=float32, then run the same "
+            "command to go on from the last checkpoint"
         )
 
 

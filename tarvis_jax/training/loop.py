@@ -1,19 +1,19 @@
 """The training run: data in, steps, rows and checkpoints out; goes on where an earlier process of the same run stopped."""
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl import logging
 from jax.sharding import Mesh
 
-from data.mixture import Mixture, StepPlan
+from data import categories
+from data.mixture import StepPlan
 from data.pictures import write_sample_picture
-from data.pipeline import SkippedRecords, batches, open_sources
+from data.pipeline import SkippedRecords, Sources, batches, make_mixture, open_sources
 from tarvis_jax.config import TASKS, TrainConfig
 from tarvis_jax.models.queries import ClassRange
 from tarvis_jax.models.tarvis import TarViS
@@ -25,7 +25,9 @@ from tarvis_jax.training.settings import write_config
 from tarvis_jax.training.sharding import local_rows, make_mesh, to_devices
 from tarvis_jax.training.start import starting_state
 from tarvis_jax.training.state import TrainState
-from tarvis_jax.training.step import make_train_step
+from tarvis_jax.training.step import TrainStep, make_train_step
+
+logger = logging.getLogger(__name__)
 
 HostBatch = dict[str, np.ndarray]
 
@@ -58,10 +60,12 @@ def train(config: TrainConfig, workdir: Path) -> bool:
     mesh = make_mesh(config)
     with Preemption() as preemption, CheckpointStore(workdir, config) as store:
         if (store.latest_step() or 0) >= config.total_steps:
-            logging.info("finished: %s holds all %d steps", workdir, config.total_steps)
+            logger.info("finished: %s holds all %d steps", workdir, config.total_steps)
             return True
         model, optimizer = TarViS(config.model, compute_dtype(config.precision)), make_optimizer(config.optimizer)
         sources = open_sources(config.data)
+        for name, source in sources.items():
+            logger.info("%s: %d images; %d without things are left out", name, len(source), source.dropped_images)
         state = starting_state(model, optimizer, config, mesh, store)
         write_config(config, workdir)
         steps = {task: make_train_step(model, optimizer, config, mesh, state, task) for task in TASKS}
@@ -72,10 +76,10 @@ def train(config: TrainConfig, workdir: Path) -> bool:
 class TrainingRun:
     """One process's part of a run, ready to go."""
 
-    def __init__(self, config: TrainConfig, workdir: Path, mesh: Mesh, sources: dict[str, Any], steps: dict[str, Any]):
+    def __init__(self, config: TrainConfig, workdir: Path, mesh: Mesh, sources: Sources, steps: dict[str, TrainStep]):
         self._config, self._workdir, self._mesh, self._steps = config, workdir, mesh, steps
         self._sources = sources
-        self._mixture = Mixture(config.data, {name: len(source) for name, source in sources.items()})
+        self._mixture = make_mixture(config.data, sources)
         self._class_slots = max(config.model.num_classes(name) for name in sources)
         self._skipped = SkippedRecords(sources)
         self._pictured: set[str] = set()
@@ -96,15 +100,15 @@ class TrainingRun:
                     store.save(step, state)
                 if stop:
                     store.wait()
-                    logging.info("stopped by SIGTERM after step %d; saved", step)
+                    logger.info("stopped by SIGTERM after step %d; saved", step)
                     return step == config.total_steps
         store.wait()
-        logging.info("finished: %d steps, results in %s", config.total_steps, self._workdir)
+        logger.info("finished: %d steps, results in %s", config.total_steps, self._workdir)
         return True
 
     def _advance(self, step: int, state: TrainState, stream: Iterator[HostBatch], log: Logbook) -> TrainState:
         plan, batch = self._mixture.plan(step - 1), next(stream)
-        self._skipped.check(plan.dataset, batch["skipped_record"])
+        self._skipped.update(plan.dataset, batch["skipped_record"])
         self._draw(step, plan, batch)
         state, metrics = self._steps[plan.task](state, to_devices(batch, self._mesh), self._classes(plan.dataset))
         log.add({"step": step, "task": plan.task, "dataset": plan.dataset}, metrics)
@@ -113,11 +117,12 @@ class TrainingRun:
     def _classes(self, dataset: str) -> ClassRange:
         model = self._config.model
         first, count = model.first_class_row(dataset), model.num_classes(dataset)
-        return ClassRange(np.int32(first), np.int32(count), slots=self._class_slots)
+        return ClassRange(np.int32(first), np.int32(count), slots=self._class_slots)  # one compiled step for all datasets
 
     def _draw(self, step: int, plan: StepPlan, batch: HostBatch) -> None:
         """A picture of the first clips of each task, and of those at every checkpoint."""
         due = plan.task not in self._pictured or step % self._config.checkpoint_every == 0
         if due and jax.process_index() == 0:
             self._pictured.add(plan.task)
-            write_sample_picture(self._workdir / "samples" / f"{step:06d}_{plan.task}_{plan.dataset}.png", batch, plan.dataset)
+            file = self._workdir / "samples" / f"{step:06d}_{plan.task}_{plan.dataset}.png"
+            write_sample_picture(file, batch, categories.load(plan.dataset).names)

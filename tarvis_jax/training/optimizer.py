@@ -2,15 +2,17 @@
 
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import optax
 from flax import traverse_util
 
 from tarvis_jax.config import OptimizerConfig
 
-_TABLES = ("level_embed", "level_embed_3d", "scale_embed")
+_EMBEDS = ("embed", "embed_3d")  # endings of the names of learned vectors that are added like positions
 
 # Parameters that no task ever reads; they exist because the original's checkpoints hold them, and never change there.
-_NEVER_USED = (("decoder", "mask_embed_free"), ("decoder", "proj_vos"), ("decoder", "proj_background_vos"))
+_NEVER_USED = (("decoder", "mask_head_free"), ("decoder", "class_head_vos"), ("decoder", "class_head_background_vos"))
 
 
 def learning_rate_schedule(config: OptimizerConfig) -> optax.Schedule:
@@ -18,8 +20,8 @@ def learning_rate_schedule(config: OptimizerConfig) -> optax.Schedule:
     decays = optax.piecewise_constant_schedule(config.learning_rate, dict.fromkeys(config.decay_steps, config.decay_factor))
     if not config.warmup_steps:
         return decays
-    warmup = optax.linear_schedule(0.0, 1.0, config.warmup_steps)
-    return lambda count: decays(count) * warmup(count)
+    # Not optax.linear_schedule, which loses four digits of the first rates in float32.
+    return lambda count: decays(count) * jnp.minimum(jnp.asarray(count, jnp.float32) / config.warmup_steps, 1.0)
 
 
 def is_backbone(path: tuple[str, ...]) -> bool:
@@ -29,8 +31,7 @@ def is_backbone(path: tuple[str, ...]) -> bool:
 
 def is_decayed(path: tuple[str, ...], norms: set[tuple[str, ...]]) -> bool:
     """Whether weight decay applies: not to norms (given as module paths), query tables and embeds."""
-    exempt = path[:-1] in norms or path[0] == "queries" or path[-1] in _TABLES or path[-1].endswith("_query_embed")
-    return not exempt
+    return path[:-1] not in norms and path[0] != "queries" and not path[-1].endswith(_EMBEDS)
 
 
 def is_never_used(path: tuple[str, ...]) -> bool:
@@ -51,7 +52,7 @@ def _mask(predicate: Any) -> Any:
 
 def make_optimizer(config: OptimizerConfig) -> optax.GradientTransformation:
     """AdamW (0.9, 0.999, 1e-8) behind a clip of the global gradient norm (facts of the original, section 9)."""
-    return optax.chain(
+    adamw = optax.chain(
         optax.clip_by_global_norm(config.clip_norm),
         optax.scale_by_adam(b1=0.9, b2=0.999, eps=1e-8),
         optax.add_decayed_weights(config.weight_decay, decay_mask),
@@ -59,3 +60,9 @@ def make_optimizer(config: OptimizerConfig) -> optax.GradientTransformation:
         optax.masked(optax.set_to_zero(), _mask(is_never_used)),
         optax.scale_by_learning_rate(learning_rate_schedule(config)),
     )
+
+    def update(gradients: Any, state: Any, params: Any) -> tuple[Any, Any]:
+        with jax.numpy_dtype_promotion("standard"):  # optax raises floats to integer powers
+            return adamw.update(gradients, state, params)
+
+    return optax.GradientTransformation(adamw.init, update)

@@ -1,16 +1,18 @@
 """Where a run's first weights come from."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
 import optax
-from absl import logging
 from jax.sharding import Mesh
 
 from tarvis_jax.config import TrainConfig, as_dict, require
 from tarvis_jax.models.tarvis import TarViS
 from tarvis_jax.training.checkpoints import CheckpointStore, find_step_folder, read_checkpoint_config, read_weights
 from tarvis_jax.training.state import TrainState, initial_state
+
+logger = logging.getLogger(__name__)
 
 
 def starting_state(
@@ -25,13 +27,13 @@ def starting_state(
     latest = store.latest_step()
     if latest is not None:
         _check_same_model(store.read_config(latest), config)
-        logging.info("going on after step %d of this workdir", latest)
+        logger.info("going on after step %d of this workdir", latest)
         return store.restore(latest, state)
     if config.init_from:
         return _with_weights(state, Path(config.init_from), config)
     if config.backbone_from:
         return _with_backbone(state, Path(config.backbone_from), config)
-    logging.warning(
+    logger.warning(
         "all weights start at random: the backbone's batch norms are frozen at the identity and never adapt, so expect to "
         "train far longer than from ImageNet weights, or to stay below the published numbers (config.backbone_from, "
         "config.init_from)"
@@ -48,13 +50,13 @@ def _check_same_model(saved: dict[str, Any], config: TrainConfig) -> None:
     for section in ("data", "optimizer", "loss"):
         for key, value in wanted[section].items():
             if key not in ("workers", "data_root") and saved[section].get(key) != value:
-                logging.warning("config %s.%s is now %s, the checkpoint had %s", section, key, value, saved[section].get(key))
+                logger.warning("config %s.%s is now %s, the checkpoint had %s", section, key, value, saved[section].get(key))
 
 
 def _with_weights(state: TrainState, path: Path, config: TrainConfig) -> TrainState:
     folder = _folder_of_same_backbone("init_from", path, config)
     weights = read_weights(folder, {"params": state.params, "buffers": state.buffers})
-    logging.info("weights from %s", folder)
+    logger.info("weights from %s", folder)
     return state.replace(params=weights["params"], buffers=weights["buffers"])
 
 
@@ -62,7 +64,7 @@ def _with_backbone(state: TrainState, path: Path, config: TrainConfig) -> TrainS
     folder = _folder_of_same_backbone("backbone_from", path, config)
     expected = {"params": {"backbone": state.params["backbone"]}, "buffers": {"backbone": state.buffers["backbone"]}}
     weights = read_weights(folder, expected, partial=True)
-    logging.info("backbone weights from %s", folder)
+    logger.info("backbone weights from %s", folder)
     return state.replace(params={**state.params, **weights["params"]}, buffers={**state.buffers, **weights["buffers"]})
 
 

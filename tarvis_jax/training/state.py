@@ -27,7 +27,7 @@ def initial_state(model: TarViS, optimizer: optax.GradientTransformation, mesh: 
     """A state with random weights, every array made where the mesh wants it."""
 
     def boxed(key: jax.Array) -> TrainState:
-        variables = model.init(key)
+        variables = model.init(key, method="initialise")
         params = variables["params"]
         return TrainState(jnp.zeros((), jnp.int32), params, variables.get("buffers", {}), optimizer.init(nn.unbox(params)))
 

@@ -9,6 +9,7 @@ import optax
 from jax.sharding import Mesh
 
 from tarvis_jax.config import TrainConfig
+from tarvis_jax.losses.points import PointDraws
 from tarvis_jax.losses.tasks import vis_losses, vos_losses, vps_losses
 from tarvis_jax.models.queries import ClassRange
 from tarvis_jax.models.tarvis import TarViS
@@ -40,7 +41,7 @@ def make_loss(model: TarViS, config: TrainConfig, mesh: Mesh, task: str) -> Call
             train=True,
             point_key=point_key,
         )
-        parts = TASK_LOSSES[task](predictions, batch, loss_key, config.loss, mesh)
+        parts = TASK_LOSSES[task](predictions, batch, PointDraws(loss_key), config.loss, mesh)
         return sum(parts.values()), parts
 
     return loss
@@ -60,7 +61,7 @@ def make_train_step(
 
     Returns:
         A function (state, batch, classes) -> (state, metrics): the loss, its parts, `grad_norm` before clipping,
-        `learning_rate` of this update and, for vos, `point_objects`.
+        `learning_rate` of this update, `skipped_records` and, for vos, `point_objects`.
     """
     gradient = jax.value_and_grad(make_loss(model, config, mesh, task), has_aux=True)
     schedule = learning_rate_schedule(config.optimizer)
@@ -87,6 +88,7 @@ def make_train_step(
             **parts,
             "learning_rate": jnp.asarray(schedule(state.step), jnp.float32),
             "grad_norm": optax.global_norm(gradients),
+            "skipped_records": jnp.sum(batch["skipped_record"] >= 0),
         }
         if task == "vos":
             metrics["point_objects"] = jnp.sum(batch["is_point"] & batch["instance_valid"])

@@ -1,0 +1,1 @@
+"""Input pipeline: readers of the datasets' official layouts, clips, mixture, batches. Imports no JAX."""

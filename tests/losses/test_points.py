@@ -1,0 +1,96 @@
+"""Sampling at points against the original and a loop; the choice of points against the original's."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tarvis_jax.losses.points import (
+    binary_uncertainty,
+    class_uncertainty,
+    sample_bilinear,
+    sample_nearest,
+    select_uncertain,
+)
+from tarvis_jax.losses.stages import semantic_loss, shrink_ignored
+
+
+@pytest.fixture
+def helpers(shared):
+    with np.load(shared / "reference" / "helpers.npz") as file:
+        yield {key: file[key] for key in ("nearest_points_xy", "nearest_fmap", "nearest_out", "bilinear_out")}
+
+
+def test_nearest_is_the_original_s(helpers):
+    maps = np.moveaxis(helpers["nearest_fmap"], 1, -1)
+    out = sample_nearest(maps, helpers["nearest_points_xy"])
+    np.testing.assert_array_equal(np.moveaxis(out, -1, 1), helpers["nearest_out"])
+
+
+def test_bilinear_is_the_original_s(helpers):
+    maps = np.moveaxis(helpers["nearest_fmap"], 1, -1)
+    out = sample_bilinear(maps, helpers["nearest_points_xy"])
+    np.testing.assert_allclose(np.moveaxis(out, -1, 1), helpers["bilinear_out"], rtol=0, atol=1e-5)
+
+
+def test_bilinear_of_scalar_maps_is_a_sum_over_all_pixels():
+    rng = np.random.default_rng(0)
+    maps, points = rng.normal(size=(2, 3, 5, 7)).astype(np.float32), rng.uniform(size=(2, 3, 11, 2)).astype(np.float32)
+    x = np.maximum(0, 1 - np.abs(points[..., :1] * 7 - 0.5 - np.arange(7)))
+    y = np.maximum(0, 1 - np.abs(points[..., 1:] * 5 - 0.5 - np.arange(5)))
+    expected = np.einsum("abhw,abph,abpw->abp", maps, y, x)
+    np.testing.assert_allclose(sample_bilinear(maps, points), expected, rtol=0, atol=1e-5)
+
+
+def test_nearest_keeps_the_type_and_puts_0_outside():
+    labels = np.full((1, 2, 2), -100, np.int16)
+    out = sample_nearest(labels, np.array([[[0.5, 0.5], [1.0, 0.5], [0.2, 0.9]]], np.float32))
+    assert out.dtype == jnp.int16
+    np.testing.assert_array_equal(out, [[-100, 0, -100]])  # x = 1 is half a pixel beyond the last one and rounds to even
+
+
+def test_selected_points_of_objects_are_the_original_s(cases):
+    case = cases("vos")
+    for stage in range(2):
+        maps = case["in/pred_mask_logits"][stage].reshape(16, 12, 16)  # rows in the order (sample, mask, frame)
+        _select_and_compare(case, stage, maps, binary_uncertainty)
+
+
+def test_selected_points_of_instances_are_the_original_s(cases):
+    case = cases("instance_seg")
+    for stage in range(2):
+        pred = case["in/pred_mask_logits"][stage]
+        maps = np.concatenate([pred[b][case.match(stage, b)[0]].reshape(-1, 12, 16) for b in range(2)])
+        _select_and_compare(case, stage, maps, binary_uncertainty)
+
+
+def test_selected_points_of_classes_are_the_original_s(cases):
+    case = cases("semantic_seg")
+    for stage in range(2):
+        maps = np.moveaxis(case["in/pred_mask_logits"][stage], 1, -1).reshape(4, 12, 16, 6)
+        _select_and_compare(case, stage, maps, class_uncertainty)
+
+
+def _select_and_compare(case, stage, maps, uncertainty):
+    candidates, random = case.calls("oversampled")[stage], case.calls("random")[stage]
+    expected = case.calls("selected")[stage]
+    found = select_uncertain(candidates, uncertainty(sample_bilinear(maps, candidates)), random, expected.shape[1])
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_selected_points_beside_ignored_pixels_are_the_original_s(cases, config):
+    case, seen = cases("panoptic_seg"), []
+    draws, ignored = case.semantic_draws(), shrink_ignored(jnp.asarray(case["in/ignore_masks"]))
+
+    def sample_labels(points):
+        seen.append(points)
+        return jnp.zeros(points.shape[:-1], jnp.int32)
+
+    for stage in range(2):
+        logits = jnp.asarray(np.swapaxes(case["in/pred_semantic_mask_logits"][stage], 1, 2))
+        semantic_loss(logits, sample_labels, lambda name, _, s=stage: draws[name][s], config, config.semantic_points, ignored)
+        np.testing.assert_array_equal(seen[stage].reshape(4, -1, 2), case.calls("selected")[2 + stage])
+
+
+def test_class_uncertainty_is_the_gap_to_the_second():
+    logits = np.array([[1.0, 5.0, 3.0], [4.0, 4.0, 0.0]], np.float32)
+    np.testing.assert_array_equal(class_uncertainty(jnp.asarray(logits)), [-2.0, 0.0])
