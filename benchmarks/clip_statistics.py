@@ -20,6 +20,7 @@ from tarvis_jax.config import DataConfig
 Values = dict[str, np.ndarray]
 
 ALL_INSTANCES = 255  # slots, so that none is left out
+MIN_PAIR_AREA = 50  # pixels in both frames, to be compared between them: the stored table counts that many pairs
 
 
 def draw_clips(source: PanopticSource, passes: int, seed: int = 0) -> Iterator[clips.Sample]:
@@ -57,8 +58,8 @@ def clip_values(sample: clips.Sample) -> Values:
 
 
 def _pair_values(instance_map: np.ndarray, areas: np.ndarray) -> Values:
-    """Of neighbouring frames, for the instances that are in both."""
-    both = (areas[0] > 0) & (areas[1] > 0)
+    """Of neighbouring frames, for the instances that are in both, and not with a few pixels alone."""
+    both = _comparable(areas[0], areas[1])
     shift = np.linalg.norm(_centroids(instance_map[1], areas[1]) - _centroids(instance_map[0], areas[0]), axis=1)
     return {
         "iou_01": _overlaps(instance_map[0], instance_map[1], areas[0], areas[1]),
@@ -68,10 +69,14 @@ def _pair_values(instance_map: np.ndarray, areas: np.ndarray) -> Values:
     }
 
 
+def _comparable(first_areas: np.ndarray, second_areas: np.ndarray) -> np.ndarray:
+    return np.minimum(first_areas, second_areas) >= MIN_PAIR_AREA
+
+
 def _overlaps(first: np.ndarray, second: np.ndarray, first_areas: np.ndarray, second_areas: np.ndarray) -> np.ndarray:
     """Intersection over union of each instance with itself in the other frame, where it is in both."""
     inter = np.bincount(first[first == second], minlength=len(first_areas) + 1)[1:]
-    both = (first_areas > 0) & (second_areas > 0)
+    both = _comparable(first_areas, second_areas)
     return (inter / np.maximum(first_areas + second_areas - inter, 1))[both]
 
 

@@ -4,7 +4,6 @@ import dataclasses
 import zlib
 from collections.abc import Mapping
 
-import grain
 import numpy as np
 
 from tarvis_jax.config import TASKS, DataConfig, require
@@ -51,7 +50,7 @@ class Mixture:
         self._names = tuple(weights)
         self._dataset_limits = _cumulative(weights)
         self._task_limits = _cumulative(task_weights)
-        self._orders = [_endless_order(config.seed, name, sizes[name]) for name in self._names]
+        self._orders = [_EndlessOrder(config.seed, name, sizes[name]) for name in self._names]
         self._rng = np.random.default_rng([_GROUPS, config.seed])
         self._datasets = np.zeros(0, np.int64)  # of every group drawn so far
         self._tasks = np.zeros(0, np.int64)
@@ -91,8 +90,18 @@ def _cumulative(weights: Mapping[str, float]) -> np.ndarray:
     return np.cumsum(values / values.sum())[:-1]
 
 
-def _endless_order(seed: int, dataset: str, size: int) -> grain.MapDataset:
+class _EndlessOrder:
     """All records in a random order, then all in another one, and so on; random access."""
-    words = [_ORDER, seed, zlib.crc32(dataset.encode())]
-    order_seed = int(np.random.SeedSequence(words).generate_state(1)[0])
-    return grain.MapDataset.range(size).shuffle(seed=order_seed).repeat()
+
+    def __init__(self, seed: int, dataset: str, size: int) -> None:
+        self._words = [_ORDER, seed, zlib.crc32(dataset.encode())]
+        self._size = size
+        self._epoch = -1
+        self._order = np.zeros(0, np.int64)  # of that epoch
+
+    def __getitem__(self, position: int) -> int:
+        epoch, place = divmod(position, self._size)
+        if epoch != self._epoch:
+            self._order = np.random.default_rng([*self._words, epoch]).permutation(self._size)
+            self._epoch = epoch
+        return int(self._order[place])

@@ -10,7 +10,6 @@ import logging
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import weakref
 from collections.abc import Iterator, Mapping
@@ -33,6 +32,7 @@ Sources = Mapping[str, PanopticSource]
 
 CLIP_TRIES = 10  # clips drawn from one image before another image is taken
 RECORD_TRIES = 20
+_ENDLESS = 1 << 60  # rows
 BAD_FRACTION = 0.05  # of a dataset's records, beyond which it cannot be trusted
 
 
@@ -93,11 +93,13 @@ class Batches(contextlib.AbstractContextManager, Iterator[Batch]):
     """Endless iterator over the batches of a process; close it, or use it in a `with`, to end its worker processes."""
 
     def __init__(self, iterator: grain.DatasetIterator) -> None:
-        self._iterator = iterator
-        self._end = weakref.finalize(self, iterator.close)  # also at exit: workers do not listen to signals
+        self._open = [iterator]
+        self._end = weakref.finalize(self, _close_all, self._open)  # also at exit: workers do not listen to signals
 
     def __next__(self) -> Batch:
-        return {name: np.asarray(array) for name, array in next(self._iterator).items()}
+        if not self._open:
+            raise StopIteration
+        return {name: np.asarray(array) for name, array in next(self._open[0]).items()}
 
     def close(self) -> None:
         """Ends the worker processes and frees what they had prepared."""
@@ -108,6 +110,12 @@ class Batches(contextlib.AbstractContextManager, Iterator[Batch]):
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def _close_all(iterators: list[grain.DatasetIterator]) -> None:
+    """Closes and forgets them: grain complains about iterators that live until the interpreter ends."""
+    while iterators:
+        iterators.pop().close()
 
 
 def batches(config: DataConfig, datasets: Sources, *, start_step: int = 0, rows: slice = slice(None)) -> Batches:
@@ -125,7 +133,7 @@ def batches(config: DataConfig, datasets: Sources, *, start_step: int = 0, rows:
         step, row = divmod(index, last - first)
         return loader.load(start_step + step, first + row)
 
-    stream = grain.MapDataset.range(sys.maxsize).map(load).batch(last - first)
+    stream = grain.MapDataset.range(_ENDLESS).map(load).batch(last - first)
     stream = stream.to_iter_dataset(grain.ReadOptions(num_threads=0, prefetch_buffer_size=0))
     if config.workers:
         if not flags.FLAGS.is_parsed():

@@ -79,14 +79,10 @@ def draw_affine(rng: np.random.Generator, height: int, width: int) -> np.ndarray
     scale = rng.uniform(*AFFINE_SCALE)
     degrees = rng.uniform(-1.0, 1.0, 3) * (AFFINE_DEGREES, AFFINE_SHEAR_DEGREES, AFFINE_SHEAR_DEGREES)
     rotation, shear_x, shear_y = np.deg2rad(degrees)
-    sheared_y = np.array([[math.cos(shear_y), 0.0], [math.sin(shear_y), 1.0]])
-    turned = scale * np.array(
-        [
-            [math.cos(rotation), -math.sin(rotation + shear_x)],
-            [math.sin(rotation), math.cos(rotation + shear_x)],
-        ]
-    )
-    linear = turned @ sheared_y
+    turned = np.array([[math.cos(rotation), -math.sin(rotation)], [math.sin(rotation), math.cos(rotation)]])
+    sheared_x = np.array([[1.0, -math.tan(shear_x)], [0.0, 1.0]])
+    sheared_y = np.array([[1.0, 0.0], [math.tan(shear_y), 1.0]])
+    linear = scale * turned @ sheared_x @ sheared_y
     centre = np.array([(width - 1) / 2, (height - 1) / 2])
     return np.concatenate([linear, (centre - linear @ centre)[:, None]], axis=1)
 

@@ -3,12 +3,12 @@
 import jax
 import jax.numpy as jnp
 import optax
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh
 
 from tarvis_jax.config import LossConfig
 from tarvis_jax.losses.masks import pairwise_binary_cross_entropy, pairwise_dice
+from tarvis_jax.losses.sharding import on_own_rows
 
-BATCH_AXES = ("data", "fsdp")  # the mesh axes over which the batch is split
 UNUSABLE = 1e6  # largest cost, and that of a pair whose prediction is not a number
 PADDING = -1e-4  # cost of an empty slot at the query of its own; constant costs would make the search ten times slower
 
@@ -49,7 +49,7 @@ def match(costs: jax.Array, valid: jax.Array, mesh: Mesh | None = None) -> jax.A
     Args:
         costs: float32 [l, b, q, n]; anything in the columns of empty slots.
         valid: bool [b, n].
-        mesh: a mesh with the axes "data" and "fsdp", over which the batch is split.
+        mesh: axes "data" and "fsdp", over which the batch is split; None on one device.
 
     Returns:
         int32 [l, b, n], the query of each slot; some unmatched query for an empty slot.
@@ -60,11 +60,7 @@ def match(costs: jax.Array, valid: jax.Array, mesh: Mesh | None = None) -> jax.A
     q, n = costs.shape[-2:]
     if n > q:
         raise ValueError(f"matching: {n} instance slots need as many queries, the model has {q}; lower config.instance_slots")
-    if mesh is None:
-        return _match_rows(costs, valid)
-    rows = PartitionSpec(BATCH_AXES)
-    stages = PartitionSpec(None, BATCH_AXES)
-    return jax.shard_map(_match_rows, mesh=mesh, in_specs=(stages, rows), out_specs=stages, check_vma=False)(costs, valid)
+    return on_own_rows(_match_rows, mesh, (1, 0), 1)(costs, valid)
 
 
 def _match_rows(costs: jax.Array, valid: jax.Array) -> jax.Array:

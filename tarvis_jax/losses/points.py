@@ -5,9 +5,13 @@ the map counts as 0. Drawing random points is separate from choosing among them.
 """
 
 import zlib
+from collections.abc import Callable, Iterator
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh
+
+from tarvis_jax.losses.sharding import on_own_rows
 
 
 class PointDraws:
@@ -53,40 +57,69 @@ def gather_pixels(maps: jax.Array, x: jax.Array, y: jax.Array) -> tuple[jax.Arra
     return values.reshape(*index.shape, *maps.shape[lead + 2 :]), inside
 
 
-def bilinear_corners(maps: jax.Array, points: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The four pixels around each point and their weights.
-
-    Args:
-        maps: [*lead, h, w, *rest].
-        points: float32 [*lead, p, 2].
-
-    Returns:
-        Values [*lead, p, 4, *rest] and float32 weights [*lead, p, 4]; pixels outside the map have weight 0 and any value.
-    """
+def _corners(maps: jax.Array, points: jax.Array) -> Iterator[tuple[jax.Array, jax.Array]]:
+    """The four pixels [*lead, p, *rest] around each point and their weights [*lead, p], 0 outside the map, one by one."""
     lead = points.ndim - 2
     x, y = pixel_coordinates(points, maps.shape[lead : lead + 2])
     left, top = jnp.floor(x), jnp.floor(y)
     to_right, to_bottom = x - left, y - top
-    to_left, to_top = 1 - to_right, 1 - to_bottom
-    weights = jnp.stack([to_left * to_top, to_right * to_top, to_left * to_bottom, to_right * to_bottom], axis=-1)
-    columns = jnp.stack([left, left + 1, left, left + 1], axis=-1).astype(jnp.int32)
-    rows = jnp.stack([top, top, top + 1, top + 1], axis=-1).astype(jnp.int32)
-    flat = (*points.shape[:-2], -1)
-    values, inside = gather_pixels(maps, columns.reshape(flat), rows.reshape(flat))
-    values = values.reshape(*weights.shape, *maps.shape[lead + 2 :])
-    return values, jnp.where(inside.reshape(weights.shape), weights, 0.0)
+    for down, right in ((0, 0), (0, 1), (1, 0), (1, 1)):  # one gather each, which a compiler fuses with the sum
+        weight = (to_right if right else 1 - to_right) * (to_bottom if down else 1 - to_bottom)
+        pixels, inside = gather_pixels(maps, (left + right).astype(jnp.int32), (top + down).astype(jnp.int32))
+        yield pixels, jnp.where(inside, weight, 0.0)
 
 
-def weigh_corners(values: jax.Array, weights: jax.Array) -> jax.Array:
-    """Sum over the corners: values [*lead, p, 4, *rest] of any type and weights [*lead, p, 4] to float32 [*lead, p, *rest]."""
-    corner_axis = weights.ndim - 1
-    weights = weights.reshape(*weights.shape, *(1,) * (values.ndim - weights.ndim))
-    return jnp.sum(values.astype(jnp.float32) * weights, axis=corner_axis)
+def sample_bilinear(
+    maps: jax.Array, points: jax.Array, read: Callable[[jax.Array], jax.Array] = lambda pixels: pixels
+) -> jax.Array:
+    """Weighted sums over the four pixels around each point.
+
+    Args:
+        maps: [*lead, h, w, *rest].
+        points: float32 [*lead, p, 2].
+        read: what is averaged, as a function of pixels [*lead, p, *rest]: [*lead, p, *any].
+
+    Returns:
+        float32 [*lead, p, *any].
+    """
+    total = None
+    for pixels, weight in _corners(maps, points):
+        values = read(pixels).astype(jnp.float32)
+        part = values * weight.reshape(*weight.shape, *(1,) * (values.ndim - weight.ndim))
+        total = part if total is None else total + part
+    return total
 
 
-def sample_bilinear(maps: jax.Array, points: jax.Array) -> jax.Array:
-    """Bilinear values of maps [*lead, h, w, *rest] at points [*lead, p, 2], float32 [*lead, p, *rest]."""
-    return weigh_corners(*bilinear_corners(maps, points))
+def sample_truncated(maps: jax.Array, points: jax.Array, read: Callable[[jax.Array], jax.Array]) -> jax.Array:
+    """Bilinear means of whole numbers, truncated, as the original does with class labels.
+
+    Within a region of one label, float32 weights may add up to less than 1, and the point then gets the label below. Which
+    points do depends on every rounding: the original rounds once a corner (fused multiply-add). Products of a short number and
+    half a weight's digits are exact, so that here no compiler can round otherwise.
+
+    Args:
+        maps: [*lead, h, w].
+        points: float32 [*lead, p, 2].
+        read: whole numbers below 4096 as a function of pixels, [*lead, p] to [*lead, p].
+
+    Returns:
+        int32 [*lead, p].
+    """
+    total = jnp.zeros(points.shape[:-1])
+    for pixels, weight in _corners(maps, points):
+        values = read(pixels).astype(jnp.float32)
+        bits = jax.lax.bitcast_convert_type(weight, jnp.uint32)
+        leading = jax.lax.bitcast_convert_type(bits & jnp.uint32(0xFFFFF000), jnp.float32)
+        total = _add_both(total, values * leading, values * (weight - leading))
+    return total.astype(jnp.int32)
+
+
+def _add_both(total: jax.Array, large: jax.Array, small: jax.Array) -> jax.Array:
+    """total + large + small, rounded once: the rounding error of the first sum is itself a float and joins the second."""
+    first = total + large
+    part = first - total
+    error = (total - (first - part)) + (large - part)
+    return first + (error + small)
 
 
 def sample_nearest(maps: jax.Array, points: jax.Array) -> jax.Array:
@@ -101,20 +134,27 @@ def sample_nearest(maps: jax.Array, points: jax.Array) -> jax.Array:
     return jnp.where(inside, values, jnp.zeros((), values.dtype))
 
 
-def select_uncertain(candidates: jax.Array, uncertainty: jax.Array, random: jax.Array, count: int) -> jax.Array:
+def select_uncertain(
+    candidates: jax.Array, uncertainty: jax.Array, random: jax.Array, count: int, mesh: Mesh | None = None
+) -> jax.Array:
     """The most uncertain candidates, in descending order, followed by the random points (facts of the original, section 8).
 
     Args:
-        candidates: [..., m, 2], oversampled points.
-        uncertainty: [..., m].
-        random: [..., r, 2].
+        candidates: [b, ..., m, 2], oversampled points.
+        uncertainty: [b, ..., m].
+        random: [b, ..., r, 2].
         count: number p of points in the end, r of them random.
+        mesh: axes "data" and "fsdp", over which the batch is split; None on one device.
 
     Returns:
-        [..., p, 2].
+        [b, ..., p, 2].
     """
-    _, best = jax.lax.top_k(uncertainty, count - random.shape[-2])
-    chosen = jnp.take_along_axis(candidates, best[..., None], axis=-2)
+
+    def most_uncertain(candidates: jax.Array, uncertainty: jax.Array) -> jax.Array:
+        _, best = jax.lax.top_k(uncertainty, count - random.shape[-2])
+        return jnp.take_along_axis(candidates, best[..., None], axis=-2)
+
+    chosen = on_own_rows(most_uncertain, mesh, (0, 0), 0)(candidates, uncertainty)  # else top_k gathers the global batch
     return jnp.concatenate([chosen, random], axis=-2)
 
 

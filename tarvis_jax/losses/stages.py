@@ -8,18 +8,17 @@ from collections.abc import Callable, Mapping
 import jax
 import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
+from jax.sharding import Mesh
 
 from tarvis_jax.config import LossConfig
 from tarvis_jax.losses.instance_map import has_label
 from tarvis_jax.losses.masks import binary_cross_entropy, dice, mean_over_valid, weighted_cross_entropy
 from tarvis_jax.losses.matching import matching_costs
 from tarvis_jax.losses.points import (
-    bilinear_corners,
     binary_uncertainty,
     class_uncertainty,
     sample_bilinear,
     select_uncertain,
-    weigh_corners,
 )
 
 Draw = Callable[[str, tuple[int, ...]], jax.Array]  # (name, shape) to uniform random numbers of this stage
@@ -31,21 +30,33 @@ KEPT = "points and targets"  # what the backward pass does not compute again
 
 
 def choose_points(
-    draw: Draw, name: str, lead: tuple[int, ...], count: int, uncertainty: Callable, config: LossConfig
+    draw: Draw,
+    name: str,
+    lead: tuple[int, ...],
+    count: int,
+    uncertainty: Callable[[jax.Array], jax.Array],
+    config: LossConfig,
+    mesh: Mesh | None,
 ) -> jax.Array:
     """Draws `count` points p for every row of shape `lead`, most of them where `uncertainty(points [*lead, m, 2])` is high.
 
     Returns:
         [*lead, p, 2].
     """
-    certain = count - int(config.uncertain_fraction * count)
+    anywhere = count - int(config.uncertain_fraction * count)
     candidates = draw(f"{name}_oversampled", (*lead, config.oversample * count, 2))
-    random = draw(f"{name}_random", (*lead, certain, 2))
-    return checkpoint_name(select_uncertain(candidates, uncertainty(candidates), random, count), KEPT)
+    random = draw(f"{name}_random", (*lead, anywhere, 2))
+    return checkpoint_name(select_uncertain(candidates, uncertainty(candidates), random, count, mesh), KEPT)
 
 
 def binary_losses(
-    logits: jax.Array, instance_map: jax.Array, labels: jax.Array, valid: jax.Array, draw: Draw, config: LossConfig
+    logits: jax.Array,
+    instance_map: jax.Array,
+    labels: jax.Array,
+    valid: jax.Array,
+    draw: Draw,
+    config: LossConfig,
+    mesh: Mesh | None = None,
 ) -> Losses:
     """Binary cross-entropy and dice of masks; every frame of every mask is a row with points of its own.
 
@@ -56,16 +67,21 @@ def binary_losses(
         valid: bool [b, r].
         draw: the random points.
         config: weights and numbers of points.
+        mesh: axes "data" and "fsdp", over which the batch is split; None on one device.
 
     Returns:
         Weighted means over the valid rows and all frames: `loss_mask_bce`, `loss_mask_dice`.
     """
     logits = jnp.where(valid[:, None, :, None, None], logits, 0.0)
     lead, fixed = logits.shape[:3], jax.lax.stop_gradient(logits)
-    points = choose_points(draw, "mask", lead, config.points, lambda x: binary_uncertainty(sample_bilinear(fixed, x)), config)
-    pixels, weights = bilinear_corners(instance_map, points.reshape(*lead[:2], -1, 2))
-    inside = has_label(pixels.reshape(*points.shape[:-1], 4), labels.reshape(1, 1, -1, 1, 1))
-    targets = checkpoint_name(weigh_corners(inside, weights.reshape(inside.shape)), KEPT)
+
+    def uncertainty(points: jax.Array) -> jax.Array:
+        return binary_uncertainty(sample_bilinear(fixed, points))
+
+    points = choose_points(draw, "mask", lead, config.points, uncertainty, config, mesh)
+    own_label = jnp.repeat(labels, config.points).reshape(1, 1, -1)
+    targets = sample_bilinear(instance_map, points.reshape(*lead[:2], -1, 2), lambda pixels: has_label(pixels, own_label))
+    targets = checkpoint_name(targets.reshape(points.shape[:-1]), KEPT)
     sampled = sample_bilinear(logits, points)
     return {
         "loss_mask_bce": config.mask_bce * mean_over_valid(binary_cross_entropy(sampled, targets), valid),
@@ -99,6 +115,7 @@ def semantic_loss(
     config: LossConfig,
     count: int,
     ignored: jax.Array | None = None,
+    mesh: Mesh | None = None,
 ) -> jax.Array:
     """Cross-entropy of the class at `count` points of every frame; mean over those that have one, 0 if none has.
 
@@ -109,6 +126,7 @@ def semantic_loss(
         config: weights and numbers of points.
         count: number of points p.
         ignored: float32 [b, t, h, w], 1 where pixels have no class: no uncertain point is looked for there.
+        mesh: axes "data" and "fsdp", over which the batch is split; None on one device.
 
     Returns:
         float32 scalar, weighted.
@@ -122,7 +140,7 @@ def semantic_loss(
             return values
         return jnp.where(sample_bilinear(ignored, points) > 0, IGNORED_UNCERTAINTY, values)
 
-    points = choose_points(draw, "semantic", logits.shape[:2], count, uncertainty, config)
+    points = choose_points(draw, "semantic", logits.shape[:2], count, uncertainty, config, mesh)
     labels = checkpoint_name(sample_labels(points), KEPT)
     weights = (labels != IGNORE).astype(jnp.float32)
     return config.semantic * weighted_cross_entropy(sample_bilinear(logits, points), labels, weights)
@@ -163,8 +181,8 @@ def stage_costs(
     b, t = logits.shape[:2]
     points = draw("match", (b, config.points, 2))
     sampled = sample_bilinear(jnp.transpose(logits, (0, 3, 4, 1, 2)), points)  # [b, p, t, q]
-    pixels, weights = bilinear_corners(jnp.moveaxis(instance_map, 1, -1), points)  # [b, p, 4, t]
-    labels = jnp.arange(1, classes.shape[1] + 1).reshape(1, 1, 1, 1, -1)
-    targets = weigh_corners(has_label(pixels[..., None], labels), weights)  # [b, p, t, n]
+    labels = jnp.arange(1, classes.shape[1] + 1).reshape(1, 1, 1, -1)
+    frames_last = jnp.moveaxis(instance_map, 1, -1)
+    targets = sample_bilinear(frames_last, points, lambda pixels: has_label(pixels[..., None], labels))  # [b, p, t, n]
     flat = (b, config.points * t, -1)
     return matching_costs(sampled.reshape(flat), targets.reshape(flat), class_logits, classes, config)

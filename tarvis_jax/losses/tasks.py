@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 from tarvis_jax.config import LossConfig
 from tarvis_jax.losses.instance_map import keep_valid, smallest_on_top
 from tarvis_jax.losses.matching import match
-from tarvis_jax.losses.points import PointDraws, bilinear_corners, sample_nearest, weigh_corners
+from tarvis_jax.losses.points import PointDraws, sample_nearest, sample_truncated
 from tarvis_jax.losses.stages import (
     IGNORE,
     KEPT,
@@ -59,14 +59,12 @@ def vis_losses(
     class_of = jnp.pad(jnp.where(valid, batch["instance_class"], 0), ((0, 0), (1, 0)))  # of every label
 
     def sample_labels(points: jax.Array) -> jax.Array:
-        corners, weights = bilinear_corners(labels, points)
-        classes = jax.vmap(lambda table, index: table[index])(class_of, corners)
-        return weigh_corners(classes, weights).astype(jnp.int32)  # the original truncates a mean of labels, too
+        return sample_truncated(labels, points, partial(jax.vmap(lambda table, index: table[index]), class_of))
 
     def semantic(embeddings: Embeddings, draw: Draw) -> jax.Array:
         background = mask_logits(predictions, embeddings, "background").max(axis=2, keepdims=True)
         logits = jnp.concatenate([background, mask_logits(predictions, embeddings, "semantic")], axis=2)
-        return semantic_loss(logits, sample_labels, draw, config, config.points)
+        return semantic_loss(logits, sample_labels, draw, config, config.points, mesh=mesh)
 
     return _instances_and_classes(semantic, predictions, batch, draws, config, mesh)
 
@@ -96,7 +94,7 @@ def vps_losses(
 
     def semantic(embeddings: Embeddings, draw: Draw) -> jax.Array:
         logits = mask_logits(predictions, embeddings, "semantic")
-        return semantic_loss(logits, sample_labels, draw, config, config.semantic_points, ignored)
+        return semantic_loss(logits, sample_labels, draw, config, config.semantic_points, ignored, mesh)
 
     return _instances_and_classes(semantic, predictions, batch, draws, config, mesh)
 
@@ -111,12 +109,11 @@ def vos_losses(
         batch: `instance_map`, `instance_valid`.
         draws: the random points.
         config: weights and numbers of points.
-        mesh: as for the other tasks; not needed, as nothing is matched.
+        mesh: axes "data" and "fsdp", over which the batch is split; None on one device.
 
     Returns:
         As `vis_losses`, but `loss_mask_bce` and `loss_mask_dice` alone.
     """
-    del mesh
     valid = batch["instance_valid"]
     instances = keep_valid(batch["instance_map"], valid)
     rows = jnp.pad(valid, ((0, 0), (1, 0)), constant_values=True)  # the background is row 0
@@ -126,7 +123,8 @@ def vos_losses(
         queries = mask_logits(predictions, embeddings, "vos")
         by_object = queries.reshape(*queries.shape[:2], -1, predictions.per_object, *queries.shape[3:])
         logits = jnp.concatenate([background, by_object.max(axis=3)], axis=2)
-        return binary_losses(logits, instances, jnp.arange(rows.shape[1]), rows, partial(draws.uniform, stage), config)
+        labels, draw = jnp.arange(rows.shape[1]), partial(draws.uniform, stage)
+        return binary_losses(logits, instances, labels, rows, draw, config, mesh)
 
     return _sum_over_stages(losses, predictions.mask_embeddings)
 
@@ -148,7 +146,7 @@ def _instances_and_classes(
     def losses(stage: jax.Array, embeddings: Embeddings, class_logits: jax.Array, queries: jax.Array) -> Losses:
         draw = partial(draws.uniform, stage)
         chosen = jnp.take_along_axis(embeddings["instance"], queries[..., None], axis=1)
-        masks = binary_losses(instance_logits(predictions.features, chosen), instances, labels, valid, draw, config)
+        masks = binary_losses(instance_logits(predictions.features, chosen), instances, labels, valid, draw, config, mesh)
         return masks | {
             "loss_class": class_loss(class_logits, queries, batch, config),
             "loss_semantic": semantic(embeddings, draw),

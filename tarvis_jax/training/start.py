@@ -23,16 +23,18 @@ def starting_state(
     Raises:
         ConfigError: a checkpoint that does not exist or does not fit the model.
     """
-    state = initial_state(model, optimizer, mesh, config.data.seed)
     latest = store.latest_step()
     if latest is not None:
         _check_same_model(store.read_config(latest), config)
         logger.info("going on after step %d of this workdir", latest)
-        return store.restore(latest, state)
-    if config.init_from:
-        return _with_weights(state, Path(config.init_from), config)
-    if config.backbone_from:
-        return _with_backbone(state, Path(config.backbone_from), config)
+        return store.restore(latest, initial_state(model, optimizer, mesh, config.data.seed))
+    whole = _folder_of_same_backbone("init_from", config.init_from, config)
+    backbone = _folder_of_same_backbone("backbone_from", config.backbone_from, config)
+    state = initial_state(model, optimizer, mesh, config.data.seed)
+    if whole:
+        return _with_weights(state, whole)
+    if backbone:
+        return _with_backbone(state, backbone)
     logger.warning(
         "all weights start at random: the backbone's batch norms are frozen at the identity and never adapt, so expect to "
         "train far longer than from ImageNet weights, or to stay below the published numbers (config.backbone_from, "
@@ -53,25 +55,26 @@ def _check_same_model(saved: dict[str, Any], config: TrainConfig) -> None:
                 logger.warning("config %s.%s is now %s, the checkpoint had %s", section, key, value, saved[section].get(key))
 
 
-def _with_weights(state: TrainState, path: Path, config: TrainConfig) -> TrainState:
-    folder = _folder_of_same_backbone("init_from", path, config)
-    weights = read_weights(folder, {"params": state.params, "buffers": state.buffers})
-    logger.info("weights from %s", folder)
-    return state.replace(params=weights["params"], buffers=weights["buffers"])
-
-
-def _with_backbone(state: TrainState, path: Path, config: TrainConfig) -> TrainState:
-    folder = _folder_of_same_backbone("backbone_from", path, config)
-    expected = {"params": {"backbone": state.params["backbone"]}, "buffers": {"backbone": state.buffers["backbone"]}}
-    weights = read_weights(folder, expected, partial=True)
-    logger.info("backbone weights from %s", folder)
-    return state.replace(params={**state.params, **weights["params"]}, buffers={**state.buffers, **weights["buffers"]})
-
-
-def _folder_of_same_backbone(key: str, path: Path, config: TrainConfig) -> Path:
-    folder = find_step_folder(path)
+def _folder_of_same_backbone(key: str, path: str, config: TrainConfig) -> Path | None:
+    """The step's folder that a setting names, None if it is empty."""
+    if not path:
+        return None
+    folder = find_step_folder(Path(path))
     saved, wanted = read_checkpoint_config(folder)["model"]["backbone"], config.model.backbone
     require(
         saved == wanted, f"config.{key}={path}: holds a model with backbone {saved}, expected {wanted}; choose that variant"
     )
     return folder
+
+
+def _with_weights(state: TrainState, folder: Path) -> TrainState:
+    weights = read_weights(folder, {"params": state.params, "buffers": state.buffers})
+    logger.info("weights from %s", folder)
+    return state.replace(params=weights["params"], buffers=weights["buffers"])
+
+
+def _with_backbone(state: TrainState, folder: Path) -> TrainState:
+    expected = {"params": {"backbone": state.params["backbone"]}, "buffers": {"backbone": state.buffers["backbone"]}}
+    weights = read_weights(folder, expected, partial=True)
+    logger.info("backbone weights from %s", folder)
+    return state.replace(params={**state.params, **weights["params"]}, buffers={**state.buffers, **weights["buffers"]})

@@ -87,7 +87,7 @@ def make_train_step(
             "loss": loss,
             **parts,
             "learning_rate": jnp.asarray(schedule(state.step), jnp.float32),
-            "grad_norm": optax.global_norm(gradients),
+            "grad_norm": optax.tree.norm(gradients),
             "skipped_records": jnp.sum(batch["skipped_record"] >= 0),
         }
         if task == "vos":

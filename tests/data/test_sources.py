@@ -32,6 +32,11 @@ def edit_json(file: Path, edit: Callable[[dict[str, Any]], None]) -> None:
     file.write_text(json.dumps(content))
 
 
+def read(file: Path) -> np.ndarray:
+    with Image.open(file) as image:
+        return np.asarray(image)
+
+
 def image_file(root: Path, index: int = 0) -> Path:
     return sorted((root / "coco" / "train2017").iterdir())[index]
 
@@ -49,7 +54,7 @@ def test_records_agree_with_the_files(toy_root: Path) -> None:
     for index in (0, 7, 23):
         record = source[index]
         annotation = content["annotations"][index]
-        rgb = np.asarray(Image.open(map_file(toy_root, index))).astype(int)
+        rgb = read(map_file(toy_root, index)).astype(int)
         ids = rgb @ [1, 256, 65536]
         assert record.image.dtype == np.uint8
         assert record.image.shape == (*ids.shape, 3)
@@ -61,7 +66,7 @@ def test_records_agree_with_the_files(toy_root: Path) -> None:
 
 
 def test_unlabelled_pixels_are_zero(root: Path) -> None:
-    rgb = np.array(Image.open(map_file(root)))
+    rgb = read(map_file(root)).copy()
     rgb[:5, :7] = 0
     Image.fromarray(rgb).save(map_file(root))
     segment_map = open_coco(root)[0].segment_map
@@ -152,7 +157,7 @@ def shrink(file: Path) -> None:
 
 
 def add_id(file: Path) -> None:
-    rgb = np.array(Image.open(file))
+    rgb = read(file).copy()
     rgb[3, 4] = (1, 2, 3)
     Image.fromarray(rgb).save(file)
 

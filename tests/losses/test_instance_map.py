@@ -49,5 +49,5 @@ def test_the_smallest_instance_lies_on_top(cases):
 
 
 def test_another_type_is_an_error():
-    with pytest.raises(ValueError, match="instance_map: expected uint8 .* found int32"):
+    with pytest.raises(ValueError, match=r"instance_map: expected uint8 .* found int32"):
         has_label(np.zeros((2,), np.int32), np.zeros((1,), np.int32))

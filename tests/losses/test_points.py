@@ -1,5 +1,6 @@
 """Sampling at points against the original and a loop; the choice of points against the original's."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from tarvis_jax.losses.points import (
     class_uncertainty,
     sample_bilinear,
     sample_nearest,
+    sample_truncated,
     select_uncertain,
 )
 from tarvis_jax.losses.stages import semantic_loss, shrink_ignored
@@ -39,6 +41,27 @@ def test_bilinear_of_scalar_maps_is_a_sum_over_all_pixels():
     y = np.maximum(0, 1 - np.abs(points[..., 1:] * 5 - 0.5 - np.arange(5)))
     expected = np.einsum("abhw,abph,abpw->abp", maps, y, x)
     np.testing.assert_allclose(sample_bilinear(maps, points), expected, rtol=0, atol=1e-5)
+
+
+def test_truncated_means_round_once_a_corner():
+    """Against a chain of fused multiply-adds, computed in float64."""
+    rng = np.random.default_rng(0)
+    labels, points = rng.integers(0, 3, (1, 16, 32)) // 2 * 133, rng.uniform(size=(1, 4000, 2)).astype(np.float32)
+    one = np.float32(1)
+    x, y = ((2 * points[0, :, i] - one + one) * np.float32(size / 2) - np.float32(0.5) for i, size in ((0, 32), (1, 16)))
+    left, top = np.floor(x), np.floor(y)
+    padded = np.pad(labels[0], 1)
+    total = np.zeros(4000, np.float32)
+    for down, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        weight = (x - left if right else one - (x - left)) * (y - top if down else one - (y - top))
+        values = padded[(top + down + 1).astype(int), (left + right + 1).astype(int)]
+        total = (values * weight.astype(np.float64) + total).astype(np.float32)
+    found = np.asarray(sample_truncated(labels.astype(np.uint8), points, lambda pixels: pixels))[0]
+    np.testing.assert_array_equal(found, total.astype(int))
+    assert (found == 132).any()  # just below the label of a whole region
+    np.testing.assert_array_equal(
+        found, jax.jit(lambda m, p: sample_truncated(m, p, lambda pixels: pixels))(labels.astype(np.uint8), points)[0]
+    )
 
 
 def test_nearest_keeps_the_type_and_puts_0_outside():
@@ -88,7 +111,9 @@ def test_selected_points_beside_ignored_pixels_are_the_original_s(cases, config)
     for stage in range(2):
         logits = jnp.asarray(np.swapaxes(case["in/pred_semantic_mask_logits"][stage], 1, 2))
         semantic_loss(logits, sample_labels, lambda name, _, s=stage: draws[name][s], config, config.semantic_points, ignored)
-        np.testing.assert_array_equal(seen[stage].reshape(4, -1, 2), case.calls("selected")[2 + stage])
+        found, expected = np.asarray(seen[stage]).reshape(4, -1, 2), case.calls("selected")[2 + stage]
+        for row in range(4):  # as sets: two points are equally uncertain up to rounding, and the order moves no loss
+            np.testing.assert_array_equal(np.unique(found[row], axis=0), np.unique(expected[row], axis=0))
 
 
 def test_class_uncertainty_is_the_gap_to_the_second():

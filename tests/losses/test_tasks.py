@@ -1,5 +1,6 @@
 """The losses of the three tasks: against the original's stored values and gradients, and what must not move them."""
 
+import re
 from functools import partial
 
 import jax
@@ -70,7 +71,12 @@ TASKS = [vis, vps, vos]
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def compiled(losses, config, predictions, batch, drawn):
+def values(losses, config, predictions, batch, drawn):
+    return losses(predictions, batch, StoredDraws(drawn), config)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def with_gradients(losses, config, predictions, batch, drawn):
     def total(predictions):
         parts = losses(predictions, batch, StoredDraws(drawn), config)
         return sum(parts.values()), parts
@@ -80,7 +86,7 @@ def compiled(losses, config, predictions, batch, drawn):
 
 def evaluate(losses, predictions, batch, draws, config):
     """Parts, and gradients of their sum by features, mask embeddings and class logits."""
-    (_, parts), gradients = compiled(losses, config, predictions, dict(batch), draws.arrays)
+    (_, parts), gradients = with_gradients(losses, config, predictions, dict(batch), draws.arrays)
     return parts, (gradients.features, gradients.mask_embeddings, gradients.class_logits)
 
 
@@ -92,7 +98,7 @@ def task(request, cases):
 @pytest.mark.parametrize("stage", [0, 1])
 def test_every_part_of_every_stage_is_the_original_s(task, config, stage):
     losses, predictions, batch, draws, expected = task
-    parts, _ = evaluate(losses, stage_of(predictions, stage), batch, draws.only(stage), config)
+    parts = values(losses, config, stage_of(predictions, stage), batch, draws.only(stage).arrays)
     assert set(parts) == set(expected)
     for name, value in parts.items():
         np.testing.assert_allclose(value, PARTS[name] * expected[name][stage], rtol=1e-4, err_msg=name)
@@ -153,13 +159,14 @@ def test_garbage_in_empty_slots_moves_nothing(task, config):
         np.testing.assert_allclose(x, y, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.parametrize("task", [vis, vos], indirect=True, ids=["vis", "vos"])
 def test_a_label_map_equals_bits_where_masks_are_disjoint(task, config):
     losses, predictions, batch, draws, _ = task
     bits = batch["instance_map"]
     lowest = bits & (~bits + np.uint32(1))  # of overlapping masks, keep one
     labels = np.select([lowest == 1 << i for i in range(SLOTS)], range(1, SLOTS + 1)).astype(np.uint8)
     expected, _ = evaluate(losses, predictions, batch | {"instance_map": lowest}, draws, config)
-    found, _ = evaluate(losses, predictions, batch | {"instance_map": labels}, draws, config)
+    found = values(losses, config, predictions, batch | {"instance_map": labels}, draws.arrays)
     for name in expected:
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-6, err_msg=name)
 
@@ -195,7 +202,7 @@ def test_empty_class_slots_take_no_part(task, config):
         class_logits=jnp.pad(predictions.class_logits, ((0, 0),) * 3 + ((0, 3),), constant_values=-1e9),
         query_valid=jnp.pad(predictions.query_valid, ((0, 0), (0, 3))),
     )
-    for name, value in evaluate(losses, padded, batch, draws, config)[0].items():
+    for name, value in values(losses, config, padded, batch, draws.arrays).items():
         np.testing.assert_allclose(value, PARTS[name] * expected[name].sum(), rtol=1e-4, err_msg=name)
 
 
@@ -208,12 +215,13 @@ def test_an_object_is_the_largest_of_its_own_queries(cases, config):
     predictions = predictions.replace(
         mask_embeddings=predictions.mask_embeddings | {"vos": jnp.where(second, 3.0, doubled)}, query_valid=valid, per_object=2
     )
-    for name, value in evaluate(vos_losses, predictions, batch, draws, config)[0].items():
+    for name, value in values(vos_losses, config, predictions, batch, draws.arrays).items():
         np.testing.assert_allclose(value, PARTS[name] * expected[name].sum(), rtol=1e-4, err_msg=name)
 
 
+@pytest.mark.parametrize("task", [vis, vos], indirect=True, ids=["vis", "vos"])
 def test_means_run_over_the_rows_of_the_global_batch(task, config):
-    """The batch split over four devices gives the losses of one device."""
+    """The batch split over four devices gives the losses of one device, and the devices exchange nothing but sums."""
     losses, predictions, batch, draws, _ = task
     mesh = jax.make_mesh((2, 2), ("data", "fsdp"), axis_types=(AxisType.Auto,) * 2)
     rows = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(("data", "fsdp")))
@@ -224,7 +232,11 @@ def test_means_run_over_the_rows_of_the_global_batch(task, config):
     )
     (features, valid, batch4), (embeddings, classes, drawn) = jax.device_put(twice, rows), jax.device_put(stages, of_stages)
     doubled = predictions.replace(features=features, query_valid=valid, mask_embeddings=embeddings, class_logits=classes)
-    found = jax.jit(lambda p, b, d: losses(p, b, StoredDraws(d), config, mesh))(doubled, batch4, drawn)
+    on_mesh = jax.jit(lambda p, b, d: losses(p, b, StoredDraws(d), config, mesh)).lower(doubled, batch4, drawn).compile()
+    found = on_mesh(doubled, batch4, drawn)
+    text = on_mesh.as_text()
+    assert "all-reduce" in text  # of the means
+    assert not re.search(r"all-(gather|to-all)|collective-permute", text)  # rows stay where they are
     expected, _ = evaluate(losses, predictions, batch, draws, config)
     for name in expected:
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-5, err_msg=name)

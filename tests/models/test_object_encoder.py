@@ -11,7 +11,7 @@ import pytest
 from tarvis_jax.models.layers import attend
 from tarvis_jax.models.object_encoder import ObjectEncoder, own_keys
 from tarvis_jax.models.object_points import no_prompts
-from tests.models.small import SMALL, random_features
+from tests.models.small import SMALL, random_features, with_garbage
 
 ENCODER = ObjectEncoder(SMALL)
 FEATURES = random_features(1, 3, 64, 64)
@@ -80,6 +80,27 @@ def test_only_points_send_gradients_into_the_features_they_are_taken_from(variab
         reached = np.argwhere(np.abs(level).sum(-1) > 0)
         assert reached.tolist() == [[0, 2, int(0.8 * level.shape[2]), int(0.3 * level.shape[3])]]
     assert not any(x.any() for x in gradient(_prompts().replace(valid=jnp.array([[True, False, False]]))))
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_garbage_in_empty_slots_changes_nothing(variables, empty):
+    prompts = no_prompts(1, 3, 2, 64, 64).replace(frames=jnp.array([[2, -1]])) if empty else _prompts()
+    expected, actual = (_values_and_gradients(variables, x) for x in (prompts, with_garbage(prompts)))
+    for x, y in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True):
+        assert np.isfinite(x).all()
+        np.testing.assert_array_equal(x, y)
+    assert np.abs(expected[1]["params"]["background_embed"]).max() > 0
+
+
+@jax.jit
+def _values_and_gradients(variables, prompts):
+    def total(variables):
+        queries = ENCODER.apply(variables, FEATURES, prompts, train=True, point_key=KEY)
+        objects = jnp.where(queries.valid[..., None], queries.objects, 0)
+        return (objects**3).sum() + (queries.background**3).sum(), (objects, queries.background)
+
+    gradients, values = jax.grad(total, has_aux=True)(variables)
+    return values, gradients
 
 
 def test_random_pixels_are_those_of_the_key(variables):

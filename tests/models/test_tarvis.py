@@ -14,7 +14,7 @@ from tarvis_jax.config import ModelConfig
 from tarvis_jax.models.object_points import no_prompts, points_in_padded_image
 from tarvis_jax.models.queries import ClassRange
 from tarvis_jax.models.tarvis import ABSENT, TarViS, background_logits, object_logits
-from tests.models.small import SMALL
+from tests.models.small import SMALL, with_garbage
 from tests.parity import assert_close_to_reference
 
 VOCABULARY = (("cityscapes_vps", 19), ("kitti_step", 19), ("ovis", 25), ("vipseg", 124), ("youtube_vis", 40))
@@ -124,6 +124,11 @@ def _mask_prompts(masks, frames):
     )
 
 
+def test_all_variables_of_the_original_are_made(reference_variables):
+    made = nn.unbox(jax.eval_shape(partial(ORIGINAL.init, method="initialise"), jax.random.key(0)))
+    assert jax.tree.map(jnp.shape, dict(made)) == jax.tree.map(jnp.shape, reference_variables)
+
+
 @pytest.fixture(scope="module")
 def small_variables():
     return nn.unbox(jax.jit(partial(MODEL.init, method="initialise"))(jax.random.key(0)))
@@ -149,22 +154,6 @@ def _some_prompts():
     )
 
 
-def _with_garbage(prompts):
-    """The same prompts with anything in the slots that are empty, in the masks of point objects, in points of mask objects."""
-    keys = jax.random.split(jax.random.key(3), 5)
-    by_mask, by_point = prompts.valid & ~prompts.is_point, prompts.valid & prompts.is_point
-    real = by_mask[:, :, None, None, None] & (prompts.frames >= 0)[:, None, :, None, None]
-    points = jax.random.normal(keys[2], prompts.points.shape).at[0, 1].set(jnp.nan).at[1, 0].set(jnp.inf)
-    frames = jax.random.randint(keys[3], prompts.point_frames.shape, -9, 9, jnp.int32)
-    return prompts.replace(
-        masks=jnp.where(real, prompts.masks, jax.random.bernoulli(keys[0], 0.5, prompts.masks.shape)),
-        is_point=jnp.where(prompts.valid, prompts.is_point, jax.random.bernoulli(keys[1], 0.5, prompts.valid.shape)),
-        points=jnp.where(by_point[..., None], prompts.points, points),
-        point_frames=jnp.where(by_point, prompts.point_frames, frames),
-        frames=jnp.where(prompts.frames < 0, -7, prompts.frames),
-    )
-
-
 @jax.jit
 def _outputs_and_gradients(variables, prompts):
     """Outputs of the valid queries in training, and gradients of a loss over them with respect to all parameters."""
@@ -180,22 +169,25 @@ def _outputs_and_gradients(variables, prompts):
     return outputs, gradients
 
 
+@pytest.mark.slow
 def test_garbage_in_empty_slots_changes_nothing(small_variables):
     expected = _outputs_and_gradients(small_variables, _some_prompts())
-    actual = _outputs_and_gradients(small_variables, _with_garbage(_some_prompts()))
+    actual = _outputs_and_gradients(small_variables, with_garbage(_some_prompts()))
     for x, y in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True):
         np.testing.assert_array_equal(x, y)
     assert np.isfinite(ravel_pytree(expected)[0]).all()
     assert np.abs(expected[0][0][0, 3]).max() > 0
 
 
+@pytest.mark.slow
 def test_all_slots_empty(small_variables):
     nothing = no_prompts(2, 4, 2, 64, 128).replace(frames=jnp.array([[-1, -1], [0, 1]]))
-    outputs, gradients = _outputs_and_gradients(small_variables, _with_garbage(nothing))
+    outputs, gradients = _outputs_and_gradients(small_variables, with_garbage(nothing))
     assert np.isfinite(ravel_pytree((outputs, gradients))[0]).all()
     assert np.abs(gradients["object_encoder"]["background_embed"]).max() > 0
 
 
+@pytest.mark.slow
 def test_objects_of_one_sample_do_not_depend_on_the_others(small_variables):
     both, prompts = _outputs_and_gradients(small_variables, _some_prompts())[0], _some_prompts()
     alone = _outputs_and_gradients(small_variables, prompts.replace(valid=prompts.valid.at[1].set(False)))[0]
@@ -215,11 +207,11 @@ def test_bfloat16_stays_near_float32(small_variables):
     assert np.median(np.abs(actual - expected)) < 0.05 * expected.std()
 
 
-def test_mistakes_have_clear_messages(small_variables):
+def test_mistakes_have_clear_messages():
     images = jnp.zeros((1, 1, 64, 64, 3), jnp.uint8)
 
     def apply(images, prompts=None, **inputs):
-        jax.eval_shape(partial(MODEL.apply, train=True, **inputs), small_variables, images, prompts=prompts)
+        jax.eval_shape(partial(MODEL.init, train=True, **inputs), jax.random.key(0), images, prompts=prompts)
 
     with pytest.raises(ValueError, match=r"images \(1, 1, 64, 96, 3\): height and width must be multiples of 64"):
         apply(jnp.zeros((1, 1, 64, 96, 3), jnp.uint8), task="vos")
