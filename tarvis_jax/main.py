@@ -40,7 +40,8 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
         _check_keys(argv)
         raise
     except (flags.Error, OSError) as error:
-        raise ConfigError(" ".join(str(error).split())) from error
+        # An error inside a config file comes with its traceback; the last line says what it is.
+        raise ConfigError(str(error).strip().splitlines()[-1].removeprefix("ValueError: ")) from error
     return rest
 
 

@@ -4,7 +4,9 @@ import json
 import logging
 import math
 import os
+import statistics
 import time
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,8 @@ class Logbook:
     def __init__(self, workdir: Path, start_step: int, total_steps: int, log_every: int):
         self._total_steps, self._log_every, self._start_step = total_steps, log_every, start_step
         self._pending: tuple[dict[str, Any], dict[str, jax.Array]] | None = None
-        self._opened = self._last_row = time.monotonic()
+        self._last_row = time.monotonic()
+        self._durations: deque[float] = deque(maxlen=50)  # of the last steps, seconds
         self._file = self._tensorboard = None
         if jax.process_index() == 0:
             cut_rows(workdir / METRICS_FILE, start_step)
@@ -71,13 +74,14 @@ class Logbook:
     def _write(self, facts: dict[str, Any], metrics: dict[str, jax.Array]) -> None:
         values = {name: value.item() for name, value in jax.device_get(metrics).items()}
         now = time.monotonic()
-        row = {**facts, **values, "steps_per_second": round(1 / max(now - self._last_row, 1e-9), 4)}
+        self._durations.append(max(now - self._last_row, 1e-9))
         self._last_row = now
+        row = {**facts, **values, "steps_per_second": round(1 / self._durations[-1], 4)}
         if self._file is not None:
             self._file.write(json.dumps(row) + "\n")
             self._to_tensorboard(row)
         if row["step"] % self._log_every == 0 or row["step"] in (self._start_step + 1, self._total_steps):
-            self._show(row, now)
+            self._show(row)
         _check_finite(row)
 
     def _to_tensorboard(self, row: dict[str, Any]) -> None:
@@ -86,12 +90,12 @@ class Logbook:
                 group = f"{row['task']}/" if name.startswith("loss") else ""
                 self._tensorboard.add_scalar(group + name, value, row["step"])
 
-    def _show(self, row: dict[str, Any], now: float) -> None:
-        rate = (row["step"] - self._start_step) / max(now - self._opened, 1e-9)
-        left = (self._total_steps - row["step"]) / rate
+    def _show(self, row: dict[str, Any]) -> None:
+        seconds = statistics.median(self._durations)  # not the mean: a task's first step compiles
         logger.info(
             "step %d/%d  %s %s  loss %.4g  %.3g steps/s  %s left",
-            *(row["step"], self._total_steps, row["task"], row["dataset"], row["loss"], rate, _duration(left)),
+            *(row["step"], self._total_steps, row["task"], row["dataset"], row["loss"], 1 / seconds),
+            _duration((self._total_steps - row["step"]) * seconds),
         )
 
 

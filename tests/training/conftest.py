@@ -40,8 +40,8 @@ def small_config(toy_root):
         clip_length=2,
         image_size=64,
         group_steps=1,
-        instance_slots=6,
-        object_slots=3,
+        instance_slots=8,
+        object_slots=8,
         workers=0,
     )
     return TrainConfig(
