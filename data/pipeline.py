@@ -167,10 +167,10 @@ class SkippedRecords:
         self._datasets = datasets
         self._bad: dict[str, set[int]] = {name: set() for name in datasets}
 
-    def update(self, dataset: str, skipped_record: np.ndarray) -> int:
-        """Number of replaced rows of a batch, from its `skipped_record` int32 [b].
+    def check(self, dataset: str, skipped_record: np.ndarray) -> None:
+        """Takes note of a batch's `skipped_record` int32 [b] and logs every bad record once.
 
-        Logs every bad record once. Raises `DataError` when they exceed `BAD_FRACTION` of the dataset.
+        Raises `DataError` when they exceed `BAD_FRACTION` of the dataset.
         """
         skipped = skipped_record[skipped_record >= 0]
         source, bad = self._datasets[dataset], self._bad[dataset]
@@ -182,7 +182,6 @@ class SkippedRecords:
                 f"{dataset}: expected at most {BAD_FRACTION:.0%} bad records, found {len(bad)} of {len(source)}, "
                 f"the last: {_reason(source, max(bad))}; repair the dataset"
             )
-        return len(skipped)
 
 
 def _reason(source: PanopticSource, index: int) -> str:

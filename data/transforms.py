@@ -74,14 +74,14 @@ def _clipped(values: np.ndarray) -> np.ndarray:
 def draw_affine(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     """float64 [2, 3]: where a pixel (x, y) of a frame goes, about the centre of the image.
 
-    First the shear in y, then the shear in x together with scale (one for both axes) and rotation.
+    First the shear in y, then the shear in x together with scale (one for both axes) and rotation. Both shears are one draw:
+    the original's library shares it when it is given a single range (imgaug 0.4.0), which the area of the fill confirms.
     """
     scale = rng.uniform(*AFFINE_SCALE)
-    degrees = rng.uniform(-1.0, 1.0, 3) * (AFFINE_DEGREES, AFFINE_SHEAR_DEGREES, AFFINE_SHEAR_DEGREES)
-    rotation, shear_x, shear_y = np.deg2rad(degrees)
+    rotation, shear = np.deg2rad(rng.uniform(-1.0, 1.0, 2) * (AFFINE_DEGREES, AFFINE_SHEAR_DEGREES))
     turned = np.array([[math.cos(rotation), -math.sin(rotation)], [math.sin(rotation), math.cos(rotation)]])
-    sheared_x = np.array([[1.0, -math.tan(shear_x)], [0.0, 1.0]])
-    sheared_y = np.array([[1.0, 0.0], [math.tan(shear_y), 1.0]])
+    sheared_x = np.array([[1.0, -math.tan(shear)], [0.0, 1.0]])
+    sheared_y = np.array([[1.0, 0.0], [math.tan(shear), 1.0]])
     linear = scale * turned @ sheared_x @ sheared_y
     centre = np.array([(width - 1) / 2, (height - 1) / 2])
     return np.concatenate([linear, (centre - linear @ centre)[:, None]], axis=1)

@@ -122,6 +122,7 @@ class DataConfig:
     def __post_init__(self) -> None:
         for name in ("batch_size", "clip_length", "image_size", "group_steps", "instance_slots", "object_slots"):
             require(getattr(self, name) >= 1, f"config.{name}={getattr(self, name)}: expected a positive number")
+        require(self.seed >= 0, f"config.seed={self.seed}: expected 0 or more")
         require(self.image_size % 64 == 0, f"config.image_size={self.image_size}: must be a multiple of 64")
         require(self.instance_slots <= 255, f"config.instance_slots={self.instance_slots}: at most 255 fit a map")
         require(self.object_slots <= self.instance_slots, f"config.object_slots={self.object_slots}: more than instance_slots")

@@ -108,7 +108,7 @@ class TrainingRun:
 
     def _advance(self, step: int, state: TrainState, stream: Iterator[HostBatch], log: Logbook) -> TrainState:
         plan, batch = self._mixture.plan(step - 1), next(stream)
-        self._skipped.update(plan.dataset, batch["skipped_record"])
+        self._skipped.check(plan.dataset, batch["skipped_record"])
         self._draw(step, plan, batch)
         state, metrics = self._steps[plan.task](state, to_devices(batch, self._mesh), self._classes(plan.dataset))
         log.add({"step": step, "task": plan.task, "dataset": plan.dataset}, metrics)

@@ -7,7 +7,7 @@ import pytest
 from benchmarks import clip_statistics
 from data.sources import open_sources
 
-PASSES = 40  # twice the stored table's, so that our own sampling error counts for less
+PASSES = 20  # as the stored table
 
 
 @pytest.mark.slow

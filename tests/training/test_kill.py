@@ -48,13 +48,14 @@ def start(workdir, toy_root, *, slow_saves=False, workers=0, total_steps=TOTAL_S
         "workers": workers,
     }
     flags = [f"--config.{key}={value}" for key, value in settings.items()]
-    return subprocess.Popen(
-        [sys.executable, *program, "--config=configs/pretrain.py:tiny", f"--workdir={workdir}", *flags],
-        cwd=ROOT,
-        env={**os.environ, "XLA_FLAGS": ""},
-        stdout=subprocess.DEVNULL,
-        stderr=(workdir.parent / f"{workdir.name}.log").open("a"),
-    )
+    with (workdir.parent / f"{workdir.name}.log").open("a") as log:
+        return subprocess.Popen(
+            [sys.executable, *program, "--config=configs/pretrain.py:tiny", f"--workdir={workdir}", *flags],
+            cwd=ROOT,
+            env={**os.environ, "XLA_FLAGS": ""},
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+        )
 
 
 def rows(workdir):
