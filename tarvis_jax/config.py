@@ -6,6 +6,7 @@ names the key, what was found and what is allowed.
 
 import dataclasses
 import difflib
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -197,5 +198,5 @@ class TrainConfig:
 
 
 def as_dict(config: Any) -> dict[str, Any]:
-    """A config dataclass as plain nested dicts and lists, as written to config.json."""
-    return dataclasses.asdict(config)
+    """A config dataclass as nested dicts and lists, exactly as it comes back from JSON."""
+    return json.loads(json.dumps(dataclasses.asdict(config)))

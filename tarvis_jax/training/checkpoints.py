@@ -4,6 +4,7 @@ A step's folder holds `weights` (params, buffers), `optimizer` and `config`, so 
 """
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,10 @@ class CheckpointStore:
     """The `checkpoints/` folder of a workdir; a context manager that waits for unfinished saves when it closes."""
 
     def __init__(self, workdir: Path, config: TrainConfig):
-        options = ocp.CheckpointManagerOptions(
-            max_to_keep=config.keep_checkpoints, cleanup_tmp_directories=True, enable_async_checkpointing=True
-        )
-        self._manager = ocp.CheckpointManager((workdir / CHECKPOINTS).absolute(), options=options)
+        folder = (workdir / CHECKPOINTS).absolute()
+        _remove_unfinished(folder)
+        options = ocp.CheckpointManagerOptions(max_to_keep=config.keep_checkpoints, enable_async_checkpointing=True)
+        self._manager = ocp.CheckpointManager(folder, options=options)
         self._config = {"format_version": FORMAT_VERSION, "config": as_dict(config)}
 
     def __enter__(self) -> "CheckpointStore":
@@ -69,6 +70,13 @@ class CheckpointStore:
         )
         count = jax.device_put(jax.numpy.asarray(step, state.step.dtype), state.step.sharding)
         return TrainState(count, saved.weights["params"], saved.weights["buffers"], saved.optimizer)
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Removes what saves left behind that a kill cut short. Not left to the manager, whose thread for it may outlive it."""
+    if jax.process_index() == 0 and folder.is_dir():
+        for unfinished in filter(ocp.utils.is_tmp_checkpoint, folder.iterdir()):
+            shutil.rmtree(unfinished)
 
 
 def find_step_folder(path: Path) -> Path:
