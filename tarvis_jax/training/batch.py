@@ -2,7 +2,7 @@
 
 name              type, shape             meaning (b batch, t time, n slots, padded to h x w)
 images            uint8 [b, t, h, w, 3]   RGB
-instance_map      uint8 [b, t, h, w]      slot + 1, 0 none
+instance_map      uint8 [b, t, h, w]      slot + 1, 0 none (or uint32, bit s for slot s, where masks overlap)
 instance_class    int32 [b, n]            1-based class of the sample's dataset
 instance_valid    bool [b, n]
 semantic_map      int16 [b, t, h, w]      0-based class, -100 ignore
@@ -19,6 +19,7 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 
+from tarvis_jax.losses.instance_map import has_label
 from tarvis_jax.models.object_points import ObjectPrompts
 
 Batch = Mapping[str, jax.Array]
@@ -28,9 +29,9 @@ def object_prompts(batch: Batch) -> ObjectPrompts:
     """Masks and points of every object in its sample's reference frame."""
     frame, valid = batch["reference_frame"], batch["instance_valid"]
     labels = jax.vmap(lambda maps, index: jax.lax.dynamic_slice_in_dim(maps, index, 1))(batch["instance_map"], frame)
-    slots = jnp.arange(1, valid.shape[1] + 1, dtype=labels.dtype).reshape(1, -1, 1, 1, 1)
+    slots = jnp.arange(1, valid.shape[1] + 1, dtype=jnp.int32).reshape(1, -1, 1, 1, 1)
     return ObjectPrompts(
-        masks=(labels[:, None] == slots) & valid[:, :, None, None, None],
+        masks=has_label(labels[:, None], slots) & valid[:, :, None, None, None],
         frames=frame[:, None],
         valid=valid,
         is_point=batch["is_point"],
