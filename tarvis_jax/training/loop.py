@@ -8,6 +8,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from clu import parameter_overview
 from jax.sharding import Mesh
 
 from data import categories
@@ -68,6 +69,7 @@ def train(config: TrainConfig, workdir: Path) -> bool:
             logger.info("%s: %d images; %d without things are left out", name, len(source), source.dropped_images)
         state = starting_state(model, optimizer, config, mesh, store)
         write_config(config, workdir)
+        logger.info("%s: %.1f M parameters", config.model.backbone, parameter_overview.count_parameters(state.params) / 1e6)
         steps = {task: make_train_step(model, optimizer, config, mesh, state, task) for task in TASKS}
         run = TrainingRun(config, workdir, mesh, sources, steps)
         return run.go(state, store, preemption)
