@@ -125,8 +125,8 @@ class DataConfig:
             require(getattr(self, name) >= 1, f"config.{name}={getattr(self, name)}: expected a positive number")
         require(self.seed >= 0, f"config.seed={self.seed}: expected 0 or more")
         require(self.image_size % 64 == 0, f"config.image_size={self.image_size}: must be a multiple of 64")
-        require(self.instance_slots <= 255, f"config.instance_slots={self.instance_slots}: at most 255 fit a map")
-        require(self.object_slots <= self.instance_slots, f"config.object_slots={self.object_slots}: more than instance_slots")
+        for name in ("instance_slots", "object_slots"):
+            require(getattr(self, name) <= 255, f"config.{name}={getattr(self, name)}: at most 255 fit a map")
         require(self.workers >= 0, f"config.workers={self.workers}: expected 0 or more")
         self._check_weights("dataset_weights", self.dataset_weights)
         self._check_weights("task_weights", self.task_weights)
@@ -190,6 +190,11 @@ class TrainConfig:
         )
         require(
             self.precision in ("auto", "float32", "bfloat16"), f"config.precision={self.precision}: auto, float32 or bfloat16"
+        )
+        slots, queries = self.data.instance_slots, self.model.instance_queries
+        require(
+            slots <= queries,
+            f"config.instance_slots={slots}: every instance needs a query, config.model.instance_queries={queries}; lower it",
         )
         require(
             self.data.batch_size % self.accumulate == 0,

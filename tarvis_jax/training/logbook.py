@@ -91,12 +91,13 @@ class Logbook:
                 self._tensorboard.add_scalar(group + name, value, row["step"])
 
     def _show(self, row: dict[str, Any]) -> None:
+        done = f"step {row['step']}/{self._total_steps}  {row['task']} {row['dataset']}  loss {row['loss']:.4g}"
+        if len(self._durations) == 1:
+            logger.info("%s  first step in %.0f s, most of it to compile; so for each task", done, self._durations[0])
+            return
         seconds = statistics.median(self._durations)  # not the mean: a task's first step compiles
-        logger.info(
-            "step %d/%d  %s %s  loss %.4g  %.3g steps/s  %s left",
-            *(row["step"], self._total_steps, row["task"], row["dataset"], row["loss"], 1 / seconds),
-            _duration((self._total_steps - row["step"]) * seconds),
-        )
+        left = _duration((self._total_steps - row["step"]) * seconds)
+        logger.info("%s  %.3g steps/s  %s left", done, 1 / seconds, left)
 
 
 def _check_finite(row: dict[str, Any]) -> None:

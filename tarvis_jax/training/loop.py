@@ -68,7 +68,8 @@ def train(config: TrainConfig, workdir: Path) -> bool:
         for name, source in sources.items():
             logger.info("%s: %d images; %d without things are left out", name, len(source), source.dropped_images)
         state = starting_state(model, optimizer, config, mesh, store)
-        write_config(config, workdir)
+        if jax.process_index() == 0:
+            write_config(config, workdir)
         logger.info("%s: %.1f M parameters", config.model.backbone, parameter_overview.count_parameters(state.params) / 1e6)
         steps = {task: make_train_step(model, optimizer, config, mesh, state, task) for task in TASKS}
         run = TrainingRun(config, workdir, mesh, sources, steps)
