@@ -64,12 +64,31 @@ def flags_or_exit(argv: Sequence[str]) -> list[str]:
     try:
         return parse_flags(argv)
     except ConfigError as error:
-        return _fail(USER_MISTAKE, error)
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(USER_MISTAKE)
 
 
-def _fail(status: int, error: Exception) -> Any:
-    print(f"error: {error}", file=sys.stderr)
-    sys.exit(status)
+def run(values: Mapping[str, Any], workdir: Path) -> tuple[int, str]:
+    """Prepares the workdir and its data, and trains.
+
+    Returns:
+        The exit status and, unless all is well, what went wrong. No error leaves this function, as its traceback would keep
+        arrays alive that share memory with the reader processes.
+    """
+    # Imported here, so that a misspelt flag is answered at once.
+    from tarvis_jax.training.data_root import find_data_root
+    from tarvis_jax.training.logbook import NonFiniteError
+    from tarvis_jax.training.loop import train
+    from tarvis_jax.training.settings import train_config
+
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        finished = train(train_config(values, find_data_root(values, workdir)), workdir)
+    except (ConfigError, DataError) as error:
+        return USER_MISTAKE, str(error)
+    except NonFiniteError as error:
+        return TRAINING_FAILED, str(error)
+    return (0 if finished else STOPPED), ""
 
 
 def _show_progress() -> None:
@@ -80,25 +99,12 @@ def _show_progress() -> None:
 
 
 def main(_: Sequence[str]) -> None:
-    """Prepares the workdir and its data, and trains."""
+    """Trains as the command line says, and leaves with the exit status of the module's docstring."""
     _show_progress()
-    # Imported here, so that a misspelt flag is answered at once.
-    from tarvis_jax.training.data_root import find_data_root
-    from tarvis_jax.training.logbook import NonFiniteError
-    from tarvis_jax.training.loop import train
-    from tarvis_jax.training.settings import train_config
-
-    workdir = Path(_WORKDIR.value)
-    values = _CONFIG.value.to_dict()
-    try:
-        workdir.mkdir(parents=True, exist_ok=True)
-        finished = train(train_config(values, find_data_root(values, workdir)), workdir)
-    except (ConfigError, DataError) as error:
-        _fail(USER_MISTAKE, error)
-    except NonFiniteError as error:
-        _fail(TRAINING_FAILED, error)
-    if not finished:
-        sys.exit(STOPPED)
+    status, problem = run(_CONFIG.value.to_dict(), Path(_WORKDIR.value))
+    if problem:
+        print(f"error: {problem}", file=sys.stderr)
+    sys.exit(status)
 
 
 if __name__ == "__main__":
