@@ -17,9 +17,9 @@ def get_config() -> ConfigDict:
             "batch_size": 4,
             "image_size": 128,
             "group_steps": 1,
-            "total_steps": 300,
+            "total_steps": 200,
             "learning_rate": 1e-3,
-            "decay_steps": (220, 280),
+            "decay_steps": (150, 185),
             "checkpoint_every": 100,
             "log_every": 10,
         }
