@@ -26,7 +26,7 @@ from tarvis_jax.config import ConfigError, closest, require
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Config file, with :VARIANT if it has some.", lock_config=True)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder for checkpoints, metrics and pictures of this run.")
 
-TRAINING_FAILED, USER_MISTAKE, STOPPED = 1, 2, 143
+TRAINING_FAILED, USER_MISTAKE, STOPPED = 1, 2, 143  # 143 = 128 + SIGTERM
 
 
 def parse_flags(argv: Sequence[str]) -> list[str]:

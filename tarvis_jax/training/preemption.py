@@ -6,8 +6,6 @@ from types import FrameType
 import jax
 from jax.experimental import multihost_utils
 
-EXIT_CODE = 143  # 128 + SIGTERM
-
 
 class Preemption:
     """Notices SIGTERM while it is open; `reached(step)` says whether to save and stop after this step."""

@@ -12,8 +12,8 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from tarvis_jax.config import TrainConfig, require
+from tarvis_jax.losses.sharding import BATCH_AXES
 
-BATCH_AXES = ("data", "fsdp")
 LOGICAL_AXES = {"out": "fsdp"}
 
 
