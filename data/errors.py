@@ -1,8 +1,10 @@
 """What can be wrong with data."""
 
+from tarvis_jax.errors import UserError
 
-class DataError(ValueError):
-    """A dataset cannot be used; the message is one line for the user: file, expected, found, what to do."""
+
+class DataError(UserError):
+    """A dataset, a result or an annotation file cannot be used."""
 
 
 class BadRecordError(Exception):

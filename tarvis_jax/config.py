@@ -10,13 +10,15 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tarvis_jax.errors import UserError
+
 FORMAT_VERSION = 1  # of config.json and of the checkpoints
 
 TASKS = ("vis", "vps", "vos")  # compiled steps; PET objects are the point objects of a vos step
 
 
-class ConfigError(ValueError):
-    """A mistake in a setting; the message is one line for the user."""
+class ConfigError(UserError):
+    """A mistake in a setting."""
 
 
 def closest(name: str, known: Iterable[str]) -> str:
