@@ -94,6 +94,8 @@ class LossConfig:
     classification: float = 2.0
     background_class: float = 0.1  # weight of class 0 within the classification loss
     semantic: float = 2.0
+    ignore_null_classes: bool = False  # Swin-L, pretraining: classes that no point has or expects take no part
+    semantic_norm: float = 0.0  # Swin-L, fine-tuning: weight of the norm of the class logits
     match_class: float = 2.0
     match_bce: float = 5.0
     match_dice: float = 5.0

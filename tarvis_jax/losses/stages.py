@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
+import optax
 from jax.ad_checkpoint import checkpoint_name
 from jax.sharding import Mesh
 
@@ -26,6 +27,8 @@ Losses = dict[str, jax.Array]
 
 IGNORE = -100  # label of a pixel without a class
 IGNORED_UNCERTAINTY = -1000.0
+NULL_CLASS = -1000.0  # logit of a class that takes no part
+NORM_FLOOR = 1e-12  # below it a norm has no gradient, which would not be a number at 0
 KEPT = "points and targets"  # what the backward pass does not compute again
 
 
@@ -114,10 +117,13 @@ def semantic_loss(
     draw: Draw,
     config: LossConfig,
     count: int,
+    class_valid: jax.Array,
     ignored: jax.Array | None = None,
     mesh: Mesh | None = None,
 ) -> jax.Array:
     """Cross-entropy of the class at `count` points of every frame; mean over those that have one, 0 if none has.
+
+    With `config.semantic_norm`, the mean norm of all points' class logits is added, ignored points included.
 
     Args:
         logits: [b, t, k, h, w].
@@ -125,6 +131,7 @@ def semantic_loss(
         draw: the random points.
         config: weights and numbers of points.
         count: number of points p.
+        class_valid: bool [b, k], False for empty slots.
         ignored: float32 [b, t, h, w], 1 where pixels have no class: no uncertain point is looked for there.
         mesh: axes "data" and "fsdp", over which the batch is split; None on one device.
 
@@ -143,7 +150,28 @@ def semantic_loss(
     points = choose_points(draw, "semantic", logits.shape[:2], count, uncertainty, config, mesh)
     labels = checkpoint_name(sample_labels(points), KEPT)
     weights = (labels != IGNORE).astype(jnp.float32)
-    return config.semantic * weighted_cross_entropy(sample_bilinear(logits, points), labels, weights)
+    sampled = sample_bilinear(logits, points)
+    compared = without_null_classes(sampled, labels) if config.ignore_null_classes else sampled
+    loss = config.semantic * weighted_cross_entropy(compared, labels, weights)
+    if config.semantic_norm:
+        real = jnp.where(class_valid[:, None, None], sampled, 0.0)
+        loss += config.semantic_norm * jnp.mean(optax.safe_norm(real, NORM_FLOOR, axis=-1))
+    return loss
+
+
+def without_null_classes(logits: jax.Array, labels: jax.Array) -> jax.Array:
+    """Blanks the classes that no point of the batch is labelled with or predicts; the original calls them null classes.
+
+    Args:
+        logits: [b, t, p, k].
+        labels: int32 [b, t, p], `IGNORE` where there is none.
+
+    Returns:
+        [b, t, p, k], `NULL_CLASS` in the columns of null classes.
+    """
+    classes = jnp.arange(logits.shape[-1]).reshape(1, 1, 1, -1)
+    present = (labels[..., None] == classes) | (jnp.argmax(logits, axis=-1)[..., None] == classes)
+    return jnp.where(present.any(axis=(0, 1, 2), keepdims=True), logits, jnp.float32(NULL_CLASS))
 
 
 def _frame_by_frame(function: Callable, *arrays: jax.Array) -> jax.Array:

@@ -57,6 +57,7 @@ def vis_losses(
     valid = batch["instance_valid"]
     labels = smallest_on_top(keep_valid(batch["instance_map"], valid), valid.shape[1])
     class_of = jnp.pad(jnp.where(valid, batch["instance_class"], 0), ((0, 0), (1, 0)))  # of every label
+    class_valid = jnp.pad(predictions.valid("semantic"), ((0, 0), (1, 0)), constant_values=True)
 
     def sample_labels(points: jax.Array) -> jax.Array:
         return sample_truncated(labels, points, partial(jax.vmap(lambda table, index: table[index]), class_of))
@@ -64,7 +65,7 @@ def vis_losses(
     def semantic(embeddings: Embeddings, draw: Draw) -> jax.Array:
         background = mask_logits(predictions, embeddings, "background").max(axis=2, keepdims=True)
         logits = jnp.concatenate([background, mask_logits(predictions, embeddings, "semantic")], axis=2)
-        return semantic_loss(logits, sample_labels, draw, config, config.points, mesh=mesh)
+        return semantic_loss(logits, sample_labels, draw, config, config.points, class_valid, mesh=mesh)
 
     return _instances_and_classes(semantic, predictions, batch, draws, config, mesh)
 
@@ -94,7 +95,9 @@ def vps_losses(
 
     def semantic(embeddings: Embeddings, draw: Draw) -> jax.Array:
         logits = mask_logits(predictions, embeddings, "semantic")
-        return semantic_loss(logits, sample_labels, draw, config, config.semantic_points, ignored, mesh)
+        return semantic_loss(
+            logits, sample_labels, draw, config, config.semantic_points, predictions.valid("semantic"), ignored, mesh
+        )
 
     return _instances_and_classes(semantic, predictions, batch, draws, config, mesh)
 

@@ -1,5 +1,6 @@
 """The losses of the three tasks: against the original's stored values and gradients, and what must not move them."""
 
+import dataclasses
 import re
 from functools import partial
 
@@ -22,9 +23,9 @@ def close(actual, expected, tolerance=1e-4):
     np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance * np.abs(expected).max())
 
 
-def vis(cases):
+def vis(cases, variant=""):
     """Loss function, predictions, batch, draws, and the stored parts [l] before weighting; two stored cases in one."""
-    instance, semantic = cases("instance_seg"), cases("semantic_seg")
+    instance, semantic = cases("instance_seg"), cases(f"semantic_seg{variant}")
     np.testing.assert_array_equal(instance.instance_map(), semantic.instance_map())
     classes = semantic["in/pred_mask_logits"]
     logits = {"instance": instance["in/pred_mask_logits"], "background": classes[:, :, :1], "semantic": classes[:, :, 1:]}
@@ -38,8 +39,8 @@ def vis(cases):
     return vis_losses, predictions_of(logits, instance["in/pred_class_logits"]), instance.batch(), draws, parts
 
 
-def vps(cases):
-    case = cases("panoptic_seg")
+def vps(cases, variant=""):
+    case = cases(f"panoptic_seg{variant}")
     semantic = case["in/pred_semantic_mask_logits"]
     unused = np.zeros_like(semantic[:, :, :1])
     logits = {"instance": case["in/pred_instance_mask_logits"], "background": unused, "semantic": semantic}
@@ -102,6 +103,25 @@ def test_every_part_of_every_stage_is_the_original_s(task, config, stage):
     assert set(parts) == set(expected)
     for name, value in parts.items():
         np.testing.assert_allclose(value, PARTS[name] * expected[name][stage], rtol=1e-4, err_msg=name)
+
+
+SWIN_LARGE = {  # settings of its pretraining and of its fine-tuning, by the names of the stored cases
+    "_ignore_null": {"semantic": 0.75, "ignore_null_classes": True},
+    "_reg": {"semantic": 1.0, "semantic_norm": 0.001},
+}
+
+
+@pytest.mark.parametrize("variant", SWIN_LARGE)
+@pytest.mark.parametrize("make", [vis, vps])
+def test_semantic_losses_of_swin_large_are_the_original_s(cases, config, make, variant):
+    config = dataclasses.replace(config, **SWIN_LARGE[variant])
+    losses, predictions, batch, draws, _ = make(cases, variant)
+    case = cases(f"{'semantic' if make is vis else 'panoptic'}_seg{variant}")
+    prefix = "" if make is vis else "semantic_"
+    parts, (features, *_) = evaluate(losses, predictions, batch, draws, config)
+    np.testing.assert_allclose(parts["loss_semantic"], case[f"out/loss_{prefix}total"].sum(), rtol=1e-4)
+    stored = case["grad/pred_mask_logits" if make is vis else "grad/pred_semantic_mask_logits"]
+    close(logits_of(features, 2)[:, :, -stored.shape[2] :], stored)
 
 
 def test_parts_are_sums_over_stages(task, config):
@@ -192,10 +212,13 @@ def test_nothing_but_ignored_pixels_gives_no_semantic_loss(cases, config):
     assert not logits_of(features, 2)[:, :, 7:].any()
 
 
+@pytest.mark.parametrize("settings", [{}, *SWIN_LARGE.values()], ids=["", *SWIN_LARGE])
 @pytest.mark.parametrize("task", [vis, vps], indirect=True, ids=["vis", "vps"])
-def test_empty_class_slots_take_no_part(task, config):
+def test_empty_class_slots_take_no_part(task, config, settings):
     """A model with slots for more classes than the dataset has gives the same losses."""
-    losses, predictions, batch, draws, expected = task
+    losses, predictions, batch, draws, _ = task
+    config = dataclasses.replace(config, **settings)
+    expected = values(losses, config, predictions, batch, draws.arrays)
     more = jnp.pad(predictions.mask_embeddings["semantic"], ((0, 0), (0, 0), (0, 3), (0, 0)), constant_values=2.0)
     padded = predictions.replace(
         mask_embeddings=predictions.mask_embeddings | {"semantic": more},
@@ -203,7 +226,7 @@ def test_empty_class_slots_take_no_part(task, config):
         query_valid=jnp.pad(predictions.query_valid, ((0, 0), (0, 3))),
     )
     for name, value in values(losses, config, padded, batch, draws.arrays).items():
-        np.testing.assert_allclose(value, PARTS[name] * expected[name].sum(), rtol=1e-4, err_msg=name)
+        np.testing.assert_allclose(value, expected[name], rtol=1e-5, err_msg=name)
 
 
 def test_an_object_is_the_largest_of_its_own_queries(cases, config):
