@@ -1,8 +1,8 @@
 """Names and layouts of the original's state dict against the variables of the flax model, on numpy arrays.
 
 One table of rules works both ways. A rule says which module of the original is which flax module and of what kind the module
-is; the kind lists its tensors and how their axes are ordered on each side. In templates, `{i}` and `{j}` stand for numbers and
-`{word}` for a part of a name without dots, slashes or underscores; the same fields appear on both sides.
+is; the kind lists its tensors and how their axes are ordered on each side. In templates, `{i}`, `{j}` and `{k}` stand for
+numbers and `{word}` for a part of a name without dots, slashes or underscores; the same fields appear on both sides.
 """
 
 import re
@@ -39,6 +39,7 @@ class Tensor(NamedTuple):
 
 
 LINEAR = (Tensor(".weight", "params", "/kernel", MATRIX), Tensor(".bias", "params", "/bias", AS_IS))
+MATRIX_ALONE = LINEAR[:1]
 CONVOLUTION = (Tensor(".weight", "params", "/kernel", CONV),)
 CONVOLUTION_WITH_BIAS = (*CONVOLUTION, Tensor(".bias", "params", "/bias", AS_IS))
 NORM = (Tensor(".weight", "params", "/scale", AS_IS), Tensor(".bias", "params", "/bias", AS_IS))
@@ -69,7 +70,34 @@ RESNET_RULES = (
     Rule("backbone.backbone.res{i}.{j}.{word}.norm", "backbone/res{i}_{j}/{word}/norm", FROZEN_NORM),
 )
 
-# Rules of further backbones (Swin, ConvNeXt) go here, in a table of their own.
+_SWIN_BLOCK = "backbone.backbone.layers.{i}.blocks.{j}"
+
+SWIN_RULES = (
+    Rule("backbone.backbone.patch_embed.proj", "backbone/patch_embed", CONVOLUTION_WITH_BIAS),
+    Rule("backbone.backbone.patch_embed.norm", "backbone/patch_norm", NORM),
+    Rule(_SWIN_BLOCK + ".attn.relative_position_bias_table", "backbone/layers_{i}_{j}/attn/bias_table", PARAMETER),
+    Rule(_SWIN_BLOCK + ".attn.{word}", "backbone/layers_{i}_{j}/attn/{word}", LINEAR),
+    Rule(_SWIN_BLOCK + ".mlp.fc{k}", "backbone/layers_{i}_{j}/mlp/linear{k}", LINEAR),
+    Rule(_SWIN_BLOCK + ".norm{k}", "backbone/layers_{i}_{j}/norm{k}", NORM),
+    Rule("backbone.backbone.layers.{i}.downsample.norm", "backbone/downsample_{i}/norm", NORM),
+    Rule("backbone.backbone.layers.{i}.downsample.reduction", "backbone/downsample_{i}/reduction", MATRIX_ALONE),
+    Rule("backbone.backbone.norm{i}", "backbone/norm{i}", NORM),
+)
+
+_CONVNEXT_BLOCK = "backbone.backbone.stages.{i}.{j}"
+_SHRINK = "backbone.backbone.downsample_layers"
+
+CONVNEXT_RULES = (
+    Rule(_SHRINK + ".0.0", "backbone/downsample_0_conv", CONVOLUTION_WITH_BIAS),
+    Rule(_SHRINK + ".0.1", "backbone/downsample_0_norm", NORM),
+    *(Rule(f"{_SHRINK}.{stage}.0", f"backbone/downsample_{stage}_norm", NORM) for stage in (1, 2, 3)),
+    *(Rule(f"{_SHRINK}.{stage}.1", f"backbone/downsample_{stage}_conv", CONVOLUTION_WITH_BIAS) for stage in (1, 2, 3)),
+    Rule(_CONVNEXT_BLOCK + ".gamma", "backbone/stages_{i}_{j}/gamma", PARAMETER),
+    Rule(_CONVNEXT_BLOCK + ".dwconv", "backbone/stages_{i}_{j}/dwconv", CONVOLUTION_WITH_BIAS),
+    Rule(_CONVNEXT_BLOCK + ".norm", "backbone/stages_{i}_{j}/norm", NORM),
+    Rule(_CONVNEXT_BLOCK + ".pwconv{k}", "backbone/stages_{i}_{j}/mlp/linear{k}", LINEAR),
+    Rule("backbone.norm_layers.res{i}", "backbone/norm_layers_res{i}", NORM),
+)
 
 _DEFORMABLE = "backbone.fpn.transformer.encoder.layers.{i}"
 _TEMPORAL = "backbone.fpn.transformer.encoder.temporal_layers.{i}"
@@ -134,7 +162,7 @@ DECODER_RULES = (
     *(Rule(f"decoder.proj_layers.{group}", f"decoder/class_head_{group}", LINEAR) for group in _GROUPS),
 )
 
-RULES = RESNET_RULES + NECK_RULES + QUERY_RULES + OBJECT_ENCODER_RULES + DECODER_RULES
+RULES = RESNET_RULES + SWIN_RULES + CONVNEXT_RULES + NECK_RULES + QUERY_RULES + OBJECT_ENCODER_RULES + DECODER_RULES
 
 # Entries of the original's state dict that are settings here: the backbone's pixel statistics and the background grid.
 CONSTANTS = ("pixel_mean", "pixel_std", "vos_query_extractor.bg_grid_size")
@@ -150,7 +178,7 @@ class _Translation(NamedTuple):
     layout: Layout
 
 
-_FIELDS = {"i": r"\d+", "j": r"\d+", "word": r"[a-z0-9]+"}
+_FIELDS = {"i": r"\d+", "j": r"\d+", "k": r"\d+", "word": r"[a-z0-9]+"}
 
 
 def _pattern(template: str) -> re.Pattern:

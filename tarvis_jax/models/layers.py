@@ -4,7 +4,8 @@ Every weight names its logical axes, which `training/sharding.py` maps to the me
 matrix reads and writes, "rows" counts the entries of a table. Vectors are not split and carry no names.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import flax.linen as nn
 import jax
@@ -16,6 +17,10 @@ NORM_EPSILON = 1e-5
 uniform_fan_in = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")  # +-1/sqrt(fan_in)
 xavier_uniform = nn.initializers.xavier_uniform()
 kaiming_uniform = nn.initializers.variance_scaling(1.0, "fan_in", "uniform")  # a = 1: gain 1
+# Swin's and ConvNeXt's matrices; their originals cut the normal distribution at +-2, that is at 100 standard deviations.
+normal_002 = nn.initializers.normal(0.02)
+
+gelu = partial(jax.nn.gelu, approximate=False)
 
 
 def fan_in_bias(fan_in: int) -> Initializer:
@@ -34,6 +39,7 @@ class Dense(nn.Module):
     features: int
     kernel_init: Initializer = uniform_fan_in
     bias_init: Initializer | None = None
+    use_bias: bool = True
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -41,8 +47,10 @@ class Dense(nn.Module):
         width = x.shape[-1]
         kernel_init = nn.with_logical_partitioning(self.kernel_init, ("in", "out"))
         kernel = self.param("kernel", kernel_init, (width, self.features), jnp.float32)
-        bias = self.param("bias", self.bias_init or fan_in_bias(width), (self.features,), jnp.float32)
         y = x.astype(self.dtype) @ kernel.astype(self.dtype)
+        if not self.use_bias:
+            return y
+        bias = self.param("bias", self.bias_init or fan_in_bias(width), (self.features,), jnp.float32)
         return y + bias.astype(self.dtype).reshape((1,) * (y.ndim - 1) + (-1,))
 
 
@@ -52,18 +60,25 @@ def conv(
     *,
     name: str,
     stride: int = 1,
+    groups: int = 1,
     use_bias: bool = False,
     kernel_init: Initializer = kaiming_uniform,
+    bias_init: Initializer = nn.initializers.zeros,
     dtype: jnp.dtype = jnp.float32,
 ) -> nn.Conv:
-    """2-D convolution [n, h, w, in] to [n, h', w', features], zero padded by (size - 1) // 2 on every side."""
+    """2-D convolution [n, h, w, in] to [n, h', w', features].
+
+    An odd size is zero padded by (size - 1) / 2 on every side. An even size cuts patches and pads nothing.
+    """
     return nn.Conv(
         features,
         (size, size),
         strides=stride,
-        padding=(size - 1) // 2,
+        padding=size // 2 if size % 2 else 0,
+        feature_group_count=groups,
         use_bias=use_bias,
         kernel_init=nn.with_logical_partitioning(kernel_init, (None, None, "in", "out")),
+        bias_init=bias_init,
         dtype=dtype,
         name=name,
     )
@@ -87,9 +102,9 @@ class GroupNorm(nn.GroupNorm):
         return super().__call__(x.astype(jnp.float32)).astype(self.output_dtype)
 
 
-def layer_norm(name: str, dtype: jnp.dtype = jnp.float32) -> LayerNorm:
+def layer_norm(name: str, dtype: jnp.dtype = jnp.float32, epsilon: float = NORM_EPSILON) -> LayerNorm:
     """Layer norm over the channels; statistics in float32."""
-    return LayerNorm(epsilon=NORM_EPSILON, output_dtype=dtype, use_fast_variance=False, name=name)
+    return LayerNorm(epsilon=epsilon, output_dtype=dtype, use_fast_variance=False, name=name)
 
 
 def group_norm(name: str, dtype: jnp.dtype = jnp.float32) -> GroupNorm:
@@ -141,15 +156,22 @@ def attend(query: jax.Array, key: jax.Array, value: jax.Array, bias: jax.Array |
 
 
 class FeedForward(nn.Module):
-    """Two linear layers with a ReLU between them: c -> hidden -> c. The original starts both matrices Xavier-uniform."""
+    """Two linear layers with a nonlinearity between them: c -> hidden -> c.
+
+    The defaults are those of the original's neck, object encoder and decoder.
+    """
 
     hidden: int
     dtype: jnp.dtype = jnp.float32
+    activation: Callable[[jax.Array], jax.Array] = jax.nn.relu
+    kernel_init: Initializer = xavier_uniform
+    bias_init: Initializer | None = None
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        y = jax.nn.relu(Dense(self.hidden, xavier_uniform, dtype=self.dtype, name="linear1")(x))
-        return Dense(x.shape[-1], xavier_uniform, dtype=self.dtype, name="linear2")(y)
+        linear = partial(Dense, kernel_init=self.kernel_init, bias_init=self.bias_init, dtype=self.dtype)
+        y = self.activation(linear(self.hidden, name="linear1")(x))
+        return linear(x.shape[-1], name="linear2")(y)
 
 
 class MLP(nn.Module):

@@ -82,8 +82,12 @@ class ResNet(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, images: jax.Array) -> tuple[jax.Array, ...]:
+    def __call__(self, images: jax.Array, *, train: bool = False) -> tuple[jax.Array, ...]:
         """Maps normalised images [n, h, w, 3] to (res2, res3, res4, res5).
+
+        Args:
+            images: the frames.
+            train: of no effect, the network is the same in training.
 
         Returns:
             Maps [n, h / s, w / s, 4 * stem_width * s / 4] for the strides s = 4, 8, 16, 32, after their last ReLU.

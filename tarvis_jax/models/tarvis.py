@@ -49,25 +49,26 @@ class TarViS(nn.Module):
             task: "vis", "vps" or "vos"; objects given by a point are those of "vos".
             classes: of the samples' dataset, for "vis" and "vps".
             prompts: the objects, for "vos".
-            train: whether objects have as many queries as in training.
+            train: whether the pass is one of training: objects have as many queries as there, and a Swin drops paths at
+                random, for which it needs a random key "drop_path".
             point_key: random key for "vos", needed where a mask may have more pixels than its queries take.
 
         Raises:
             ValueError: images of another shape, or an input that the task needs is missing.
         """
         _check_inputs(images, task, classes, prompts)
-        features = self.extract_features(images)
+        features = self.extract_features(images, train=train)
         if task == "vos":
             queries = self.make_object_queries(features, prompts, train=train, point_key=point_key)
         else:
             queries = self.queries.for_classes(classes, len(images))
         return self.decoder(features, queries)
 
-    def extract_features(self, images: jax.Array) -> NeckOutput:
-        """Features of a clip's images, uint8 [b, t, h, w, 3]."""
+    def extract_features(self, images: jax.Array, *, train: bool = False) -> NeckOutput:
+        """Features of a clip's images, uint8 [b, t, h, w, 3]; `train` as above."""
         b, t = images.shape[:2]
         frames = normalize_images(images.reshape(-1, *images.shape[2:]), self.config.backbone)
-        maps = self.backbone(frames)
+        maps = self.backbone(frames, train=train)
         return self.neck(*(x.reshape(b, t, *x.shape[1:]) for x in maps))
 
     def make_object_queries(
