@@ -164,8 +164,13 @@ DECODER_RULES = (
 
 RULES = RESNET_RULES + SWIN_RULES + CONVNEXT_RULES + NECK_RULES + QUERY_RULES + OBJECT_ENCODER_RULES + DECODER_RULES
 
-# Entries of the original's state dict that are settings here: the backbone's pixel statistics and the background grid.
-CONSTANTS = ("pixel_mean", "pixel_std", "vos_query_extractor.bg_grid_size")
+# Last parts of the names of entries that follow from the settings: pixel statistics, background grid, Swin's index tables.
+CONSTANTS = ("pixel_mean", "pixel_std", "bg_grid_size", "relative_position_index")
+
+
+def is_constant(name: str) -> bool:
+    """Whether an entry of the original's state dict is no weight but follows from the settings."""
+    return name.rpartition(".")[2] in CONSTANTS
 
 
 class _Translation(NamedTuple):
@@ -198,7 +203,7 @@ def _flax_entry(name: str, array: np.ndarray) -> tuple[str, np.ndarray] | None:
     """Path and array of the flax variable that a tensor of the original is, None for an unknown name."""
     for rule in _TRANSLATIONS:
         if match := rule.torch_pattern.fullmatch(name):
-            return rule.flax_template.format(**match.groupdict()), np.ascontiguousarray(rule.layout.to_flax(array))
+            return rule.flax_template.format(**match.groupdict()), rule.layout.to_flax(array)
     return None
 
 
@@ -206,7 +211,7 @@ def _torch_entry(path: str, array: np.ndarray) -> tuple[str, np.ndarray] | None:
     """Name and array of the original's tensor that a flax variable is, None for an unknown path."""
     for rule in _TRANSLATIONS:
         if match := rule.flax_pattern.fullmatch(path):
-            return rule.torch_template.format(**match.groupdict()), np.ascontiguousarray(rule.layout.to_torch(array))
+            return rule.torch_template.format(**match.groupdict()), rule.layout.to_torch(array)
     return None
 
 
@@ -222,21 +227,21 @@ def variables_from_torch(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """The flax variables of a state dict of the original.
 
     Args:
-        state: arrays by the original's names; `CONSTANTS` are left out of the result.
+        state: arrays by the original's names; constants (see `is_constant`) are left out of the result.
 
     Returns:
-        {"params": nested dict, "buffers": nested dict} of the entries that the state dict holds.
+        {"params": nested dict, "buffers": nested dict} of the entries that the state dict holds, as views of its arrays.
 
     Raises:
         StateNameError: a name fits no rule.
     """
-    weights = {name: array for name, array in state.items() if name not in CONSTANTS}
+    weights = {name: array for name, array in state.items() if not is_constant(name)}
     flat = _translate(weights, _flax_entry, "tensors of the state dict")
     return {"params": {}, "buffers": {}} | traverse_util.unflatten_dict(flat, sep="/")
 
 
 def torch_from_variables(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The original's state dict of flax variables, the inverse of `variables_from_torch`; without `CONSTANTS`.
+    """The original's state dict of flax variables, the inverse of `variables_from_torch`; without constants, as views.
 
     Args:
         variables: {"params": nested dict, "buffers": nested dict} of arrays without partitioning boxes.

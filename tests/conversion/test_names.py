@@ -13,7 +13,7 @@ def state(shared):
     """Random tensors under the names and shapes of the ResNet-50 fine-tuning model."""
     manifest = json.loads((shared / "reference" / "manifest_resnet50_finetune.json").read_text())
     rng = np.random.default_rng(0)
-    kept = [entry for entry in manifest if entry["name"] not in names.CONSTANTS]
+    kept = [entry for entry in manifest if not names.is_constant(entry["name"])]
     return {entry["name"]: rng.standard_normal(entry["shape"], np.float32) for entry in kept}
 
 
