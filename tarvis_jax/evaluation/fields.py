@@ -1,0 +1,28 @@
+"""Access to the fields of JSON objects that others wrote."""
+
+from typing import Any
+
+from data.errors import DataError
+
+_NAMES = {int: "a whole number", float: "a number", str: "a string", list: "a list [...]", dict: "an object {...}"}
+
+
+def field(entry: Any, key: str, kind: type, where: str) -> Any:
+    """`entry[key]`, which must exist and be of the kind int, float (any number), str, list or dict.
+
+    `where` names the file and the entry, for the `DataError`.
+    """
+    if not isinstance(entry, dict):
+        raise DataError(f"{where}: expected an object {{...}}, found {_shortened(entry)}")
+    if key not in entry:
+        raise DataError(f"{where}: the key {key!r} is missing; found {', '.join(map(repr, entry)) or 'none'}")
+    value = entry[key]
+    allowed = (int, float) if kind is float else (kind,)
+    if not isinstance(value, allowed) or isinstance(value, bool):
+        raise DataError(f"{where}: expected {_NAMES[kind]} as {key!r}, found {_shortened(value)}")
+    return value
+
+
+def _shortened(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
