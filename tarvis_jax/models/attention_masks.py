@@ -29,7 +29,12 @@ def shrink(features: jax.Array, factor: int) -> jax.Array:
     return cells[:, :, :, middle, :, middle].mean(axis=(3, 5), dtype=jnp.float32)
 
 
-def mask_bias(mask_embeddings: jax.Array, features: jax.Array) -> jax.Array:
+def frames_in_use(frames: int, lengths: jax.Array) -> jax.Array:
+    """Which of `frames` slots t hold a frame of a clip, bool [b, t], for clips of `lengths` [b]."""
+    return jnp.arange(frames, dtype=jnp.int32)[None] < lengths[:, None]
+
+
+def mask_bias(mask_embeddings: jax.Array, features: jax.Array, in_use: jax.Array | None = None) -> jax.Array:
     """Lets a query attend where its mask is; one whose mask is empty attends everywhere. No gradient.
 
     The original resizes the mask logits to the size of the keys. Here the features are resized before (`shrink`) instead:
@@ -38,6 +43,7 @@ def mask_bias(mask_embeddings: jax.Array, features: jax.Array) -> jax.Array:
     Args:
         mask_embeddings: [b, q, c].
         features: finest features at the size of the keys, float32 [b, t, h, w, c].
+        in_use: bool [b, t], the frames that there are, outside of which no query attends; None if all are.
 
     Returns:
         float32 [b, 1, q, t * h * w] for `MultiHeadAttention`.
@@ -45,5 +51,9 @@ def mask_bias(mask_embeddings: jax.Array, features: jax.Array) -> jax.Array:
     embeddings, features = jax.lax.stop_gradient((mask_embeddings.astype(jnp.float32), features))
     tokens = features.reshape(features.shape[0], -1, features.shape[-1])
     visible = jnp.einsum("bqc,bsc->bqs", embeddings, tokens) >= 0
-    visible |= ~visible.any(axis=-1, keepdims=True)
+    if in_use is not None:
+        in_use = jnp.repeat(in_use, tokens.shape[1] // in_use.shape[1], axis=1)[:, None]
+        visible &= in_use
+    empty = ~visible.any(axis=-1, keepdims=True)
+    visible |= empty if in_use is None else empty & in_use
     return attention_bias(visible)[:, None]

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import struct
 
 from tarvis_jax.config import ModelConfig
-from tarvis_jax.models.attention_masks import BLOCKED, attention_bias, mask_bias, shrink
+from tarvis_jax.models.attention_masks import BLOCKED, attention_bias, frames_in_use, mask_bias, shrink
 from tarvis_jax.models.layers import MLP, Dense, layer_norm
 from tarvis_jax.models.positions import sine_3d
 from tarvis_jax.models.queries import GROUPS, QueryGroups
@@ -85,17 +85,22 @@ class Decoder(nn.Module):
         init = nn.with_logical_partitioning(nn.initializers.normal(1.0), ("rows", "out"))
         self.scale_embed = self.param("scale_embed", init, (len(SCALES), config.width), jnp.float32)
 
-    def __call__(self, features: NeckOutput, queries: QueryGroups) -> Predictions:
-        """Refines the queries. The running queries of all stages, [b, q, c] each, are sown as intermediates "queries"."""
+    def __call__(self, features: NeckOutput, queries: QueryGroups, lengths: jax.Array | None = None) -> Predictions:
+        """Refines the queries. The running queries of all stages, [b, q, c] each, are sown as intermediates "queries".
+
+        `lengths`: int32 [b], the true number of frames of each clip; None if all are whole.
+        """
         if self.is_initializing():
             self._touch_heads(queries)
-        memories = [self._memory(features, scale) for scale in range(len(SCALES))]
+        memories = [self._memory(features, scale, lengths) for scale in range(len(SCALES))]
+        in_use = None if lengths is None else frames_in_use(features.stride4.shape[1], lengths)
         visible = attention_bias(queries.valid)[:, None, None]
         x, embeds = queries.initial.astype(self.dtype), queries.embeds.astype(self.dtype)
         stages = [self._predict(x, queries)]
         for i in range(self.config.decoder_layers):
             memory = memories[i % len(SCALES)]
-            in_mask = mask_bias(jnp.concatenate(list(stages[-1].mask_embeddings.values()), axis=1), memory.mask_features)
+            mask_embeddings = jnp.concatenate(list(stages[-1].mask_embeddings.values()), axis=1)
+            in_mask = mask_bias(mask_embeddings, memory.mask_features, in_use)
             x = self.cross_attention[i](x, embeds, memory.keys, memory.values, in_mask)
             x = self.self_attention[i](x, embeds, x + embeds, x, visible)
             x = self.ffn[i](x)
@@ -103,11 +108,12 @@ class Decoder(nn.Module):
         stacked = jax.tree.map(lambda *arrays: jnp.stack(arrays), *stages)
         return Predictions(features.stride4, *stacked, queries.valid, queries.per_object)
 
-    def _memory(self, features: NeckOutput, scale: int) -> Memory:
+    def _memory(self, features: NeckOutput, scale: int, lengths: jax.Array | None) -> Memory:
         level = getattr(features, SCALES[scale])
         b, t, h, w, c = level.shape
         values = level.reshape(b, -1, c) + self.scale_embed[scale].astype(level.dtype).reshape(1, 1, -1)
-        positions = sine_3d(t, h, w, c).reshape(1, -1, c).astype(level.dtype)
+        positions = sine_3d(t, h, w, c, lengths).astype(level.dtype)
+        positions = positions.reshape(positions.shape[0], -1, c)
         return Memory(values + positions, values, shrink(features.stride4, features.stride4.shape[2] // h))
 
     def _predict(self, x: jax.Array, queries: QueryGroups) -> Stage:

@@ -43,18 +43,29 @@ def sine_2d(height: int, width: int, channels: int, *, normalize: bool = True) -
     return jnp.concatenate([jnp.broadcast_to(y, shape), jnp.broadcast_to(x, shape)], axis=-1)
 
 
-def sine_3d(frames: int, height: int, width: int, channels: int) -> jax.Array:
-    """Embedding of the cells of a clip: the normalised `sine_2d` plus an embedding of time over all channels.
+def sine_3d(frames: int, height: int, width: int, channels: int, lengths: jax.Array | None = None) -> jax.Array:
+    """Embedding of the cells of clips: the normalised `sine_2d` plus an embedding of time over all channels.
 
     Args:
         frames: t.
         height: h.
         width: w.
         channels: c, even.
+        lengths: int32 [b], the true number of frames of each clip, by which its time is normalised; None if all are whole.
 
     Returns:
-        float32 [t, h, w, c].
+        float32 [b, t, h, w, c], b = 1 without lengths; anything in frames from a clip's length on.
     """
-    shape = (frames, height, width, channels)
-    time = _sine_table(frames, channels, normalize=True)[:, None, None, :]
-    return jnp.broadcast_to(sine_2d(height, width, channels)[None], shape) + jnp.broadcast_to(time, shape)
+    time = _sine_time(frames, channels, lengths)[:, :, None, None, :]
+    shape = (len(time), frames, height, width, channels)
+    return jnp.broadcast_to(sine_2d(height, width, channels)[None, None], shape) + jnp.broadcast_to(time, shape)
+
+
+def _sine_time(frames: int, channels: int, lengths: jax.Array | None) -> jax.Array:
+    """Embedding of a clip's frames, float32 [b, t, c]."""
+    if lengths is None:
+        return jnp.asarray(_sine_table(frames, channels, normalize=True))[None]
+    tables = np.zeros((frames, frames, channels), np.float32)  # one for every length
+    for length in range(1, frames + 1):
+        tables[length - 1, :length] = _sine_table(length, channels, normalize=True)
+    return jnp.asarray(tables)[jnp.clip(lengths, 1, frames) - 1]

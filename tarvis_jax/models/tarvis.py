@@ -41,6 +41,7 @@ class TarViS(nn.Module):
         prompts: ObjectPrompts | None = None,
         train: bool,
         point_key: jax.Array | None = None,
+        lengths: jax.Array | None = None,
     ) -> Predictions:
         """Predicts masks, and for `vis` and `vps` classes.
 
@@ -52,24 +53,25 @@ class TarViS(nn.Module):
             train: whether the pass is one of training: objects have as many queries as there, and a Swin drops paths at
                 random, for which it needs a random key "drop_path".
             point_key: random key for "vos", needed where a mask may have more pixels than its queries take.
+            lengths: int32 [b], the true number of frames of each clip, behind which anything may stand; None if all are whole.
 
         Raises:
             ValueError: images of another shape, or an input that the task needs is missing.
         """
         _check_inputs(images, task, classes, prompts)
-        features = self.extract_features(images, train=train)
+        features = self.extract_features(images, train=train, lengths=lengths)
         if task == "vos":
             queries = self.make_object_queries(features, prompts, train=train, point_key=point_key)
         else:
             queries = self.queries.for_classes(classes, len(images))
-        return self.decoder(features, queries)
+        return self.decoder(features, queries, lengths)
 
-    def extract_features(self, images: jax.Array, *, train: bool = False) -> NeckOutput:
-        """Features of a clip's images, uint8 [b, t, h, w, 3]; `train` as above."""
+    def extract_features(self, images: jax.Array, *, train: bool = False, lengths: jax.Array | None = None) -> NeckOutput:
+        """Features of a clip's images, uint8 [b, t, h, w, 3]; the other arguments as above."""
         b, t = images.shape[:2]
         frames = normalize_images(images.reshape(-1, *images.shape[2:]), self.config.backbone)
         maps = self.backbone(frames, train=train)
-        return self.neck(*(x.reshape(b, t, *x.shape[1:]) for x in maps))
+        return self.neck(*(x.reshape(b, t, *x.shape[1:]) for x in maps), lengths)
 
     def make_object_queries(
         self, features: NeckOutput, prompts: ObjectPrompts, *, train: bool, point_key: jax.Array | None

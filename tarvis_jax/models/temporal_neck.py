@@ -6,8 +6,10 @@ from typing import NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from tarvis_jax.config import ModelConfig
+from tarvis_jax.models.attention_masks import attention_bias, frames_in_use
 from tarvis_jax.models.deformable_attention import DeformableAttention, Shapes
 from tarvis_jax.models.layers import FeedForward, MultiHeadAttention, conv, group_norm, layer_norm, xavier_uniform
 from tarvis_jax.models.positions import sine_2d, sine_3d
@@ -88,26 +90,37 @@ class TemporalLayer(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, positions: jax.Array) -> jax.Array:
-        """Windows x [b, rows, columns, n, c] and positions [1, rows, columns, n, c] to windows of x's shape."""
+    def __call__(self, x: jax.Array, positions: jax.Array, bias: jax.Array | None = None) -> jax.Array:
+        """Attends within windows.
+
+        Args:
+            x: windows [b, rows, columns, n, c].
+            positions: [b or 1, rows, columns, n, c].
+            bias: float32 [b, n], added to the logits of a window's tokens as keys; None for nothing.
+
+        Returns:
+            Windows of x's shape.
+        """
         attention = MultiHeadAttention(self.heads, self.dtype, name="self_attn")
         attend = _attend_rows if x.shape[3] > TOKENS_AT_ONCE else _attend
-        x = layer_norm("norm1", self.dtype)(x + attend(attention, x + positions, x))
+        x = layer_norm("norm1", self.dtype)(x + attend(attention, x + positions, x, bias))
         y = FeedForward(self.hidden, self.dtype, name="ffn")(x)
         return layer_norm("norm2", self.dtype)(x + y)
 
 
-def _attend(attention: MultiHeadAttention, query: jax.Array, value: jax.Array) -> jax.Array:
-    """Attention within windows [..., n, c]; the queries are the keys as well."""
+def _attend(attention: MultiHeadAttention, query: jax.Array, value: jax.Array, bias: jax.Array | None) -> jax.Array:
+    """Attention within windows [b, ..., n, c] with a bias [b, n] of the keys; the queries are the keys as well."""
     query, windows = (x.reshape(-1, *x.shape[-2:]) for x in (query, value))
-    return attention(query, query, windows).reshape(value.shape)
+    if bias is not None:
+        bias = jnp.repeat(bias, len(windows) // len(bias), axis=0)[:, None, None]
+    return attention(query, query, windows, bias=bias).reshape(value.shape)
 
 
-def _attend_rows(attention: MultiHeadAttention, query: jax.Array, value: jax.Array) -> jax.Array:
+def _attend_rows(attention: MultiHeadAttention, query: jax.Array, value: jax.Array, bias: jax.Array | None) -> jax.Array:
     """`_attend` row by row: the attention weights of all windows of a long clip would not fit into memory."""
 
     def attend_row(module, carry, row):
-        return carry, _attend(module, *row)
+        return carry, _attend(module, *row, bias)
 
     scan = nn.scan(attend_row, variable_broadcast="params", split_rngs={"params": False}, in_axes=1, out_axes=1)
     return scan(attention, (), (query, value))[1]
@@ -120,20 +133,24 @@ class TemporalNeck(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, res2: jax.Array, res3: jax.Array, res4: jax.Array, res5: jax.Array) -> NeckOutput:
-        """Mixes the maps of a clip, all of whose frames are valid; h x w is the size of the images.
+    def __call__(
+        self, res2: jax.Array, res3: jax.Array, res4: jax.Array, res5: jax.Array, lengths: jax.Array | None = None
+    ) -> NeckOutput:
+        """Mixes the maps of a clip; h x w is the size of the images.
 
         Args:
             res2: [b, t, h / 4, w / 4, c2].
             res3: [b, t, h / 8, w / 8, c3].
             res4: [b, t, h / 16, w / 16, c4].
             res5: [b, t, h / 32, w / 32, c5].
+            lengths: int32 [b], the true number of frames of each clip: the frames from there on may hold anything finite, and
+                so do their features, but no other frame sees them. None if all clips are whole.
 
         Raises:
             ValueError: h or w is not a multiple of 64, the side of a window, or the maps do not fit together.
         """
         _check_shapes(res2, res3, res4, res5)
-        levels = self._encode([self._project(x, i) for i, x in enumerate((res5, res4, res3))])
+        levels = self._encode([self._project(x, i) for i, x in enumerate((res5, res4, res3))], lengths)
         return NeckOutput(*levels, stride4=self._mask_features(res2, levels[-1]))
 
     def _project(self, x: jax.Array, level: int) -> jax.Array:
@@ -143,24 +160,27 @@ class TemporalNeck(nn.Module):
         y = conv(self.config.width, name=name, use_bias=True, kernel_init=xavier_uniform, dtype=self.dtype)(y)
         return group_norm(f"input_norm_{level}", self.dtype)(y).reshape(*x.shape[:-1], -1)
 
-    def _encode(self, levels: list[jax.Array]) -> list[jax.Array]:
+    def _encode(self, levels: list[jax.Array], lengths: jax.Array | None) -> list[jax.Array]:
         """Alternates layers within frames and within windows on levels [b, t, h, w, c], from stride 32 to stride 8."""
         config, frames = self.config, levels[0].shape[1]
         shapes = tuple(x.shape[2:4] for x in levels)
-        in_plane = to_tokens(self._positions("level_embed", [sine_2d(*shape, config.width)[None] for shape in shapes]))
-        in_clip = to_windows(self._positions("level_embed_3d", [sine_3d(frames, *shape, config.width) for shape in shapes]))
+        sines = [sine_2d(*shape, config.width)[None, None] for shape in shapes]
+        in_plane = to_tokens(self._positions("level_embed", sines))
+        sines = [sine_3d(frames, *shape, config.width, lengths) for shape in shapes]
+        in_clip = to_windows(self._positions("level_embed_3d", sines))
+        bias = None if lengths is None else _window_bias(frames, lengths)
         options = (config.heads, config.neck_hidden, self.dtype)
         for i in range(config.neck_layers):
             tokens = DeformableLayer(*options, name=f"deformable_{i}")(to_tokens(levels), in_plane, shapes)
             windows = to_windows(from_tokens(tokens, shapes))
-            levels = from_windows(TemporalLayer(*options, name=f"temporal_{i}")(windows, in_clip), frames)
+            levels = from_windows(TemporalLayer(*options, name=f"temporal_{i}")(windows, in_clip, bias), frames)
         return levels
 
     def _positions(self, name: str, sines: list[jax.Array]) -> list[jax.Array]:
-        """Sine embeddings [t, h, w, c] plus a learned vector for each level: [1, t, h, w, c] per level."""
+        """Sine embeddings [b, t, h, w, c] plus a learned vector for each level, of the same shapes."""
         init = nn.with_logical_partitioning(nn.initializers.normal(1.0), ("rows", "out"))
         table = self.param(name, init, (len(sines), self.config.width), jnp.float32)
-        return [(x + row.reshape(1, 1, 1, -1))[None].astype(self.dtype) for x, row in zip(sines, table, strict=True)]
+        return [(x + row.reshape(1, 1, 1, 1, -1)).astype(self.dtype) for x, row in zip(sines, table, strict=True)]
 
     def _mask_features(self, res2: jax.Array, stride8: jax.Array) -> jax.Array:
         """Adds res2 [b, t, h, w, c2] to the finest level [b, t, h / 2, w / 2, c]: features [b, t, h, w, c]."""
@@ -171,6 +191,12 @@ class TemporalNeck(nn.Module):
         y = nn.relu(group_norm("layer_1_norm", dtype)(conv(config.width, 3, name="layer_1", dtype=dtype)(y)))
         y = conv(config.width, name="mask_features", use_bias=True, dtype=dtype)(y)
         return y.reshape(*res2.shape[:-1], -1)
+
+
+def _window_bias(frames: int, lengths: jax.Array) -> jax.Array:
+    """Attention bias [b, n] that hides the frames from each clip's length on, for the n tokens of a window."""
+    frame_of_token = np.concatenate([np.repeat(np.arange(frames), side**2) for side in WINDOW_SIDES])
+    return attention_bias(frames_in_use(frames, lengths)[:, frame_of_token])
 
 
 def _check_shapes(res2: jax.Array, res3: jax.Array, res4: jax.Array, res5: jax.Array) -> None:
