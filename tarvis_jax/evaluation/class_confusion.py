@@ -3,6 +3,8 @@
 import collections
 from collections.abc import Iterable, Mapping
 
+import numpy as np
+
 UNLABELLED = -1  # class of pixels without a label
 
 Triple = list[int]  # true class, predicted class, pixels
@@ -15,6 +17,20 @@ def sum_triples(parts: Iterable[Iterable[Triple]]) -> collections.Counter:
         for true, predicted, pixels in part:
             total[true, predicted] += pixels
     return total
+
+
+def as_triples(matrix: np.ndarray) -> list[Triple]:
+    """The entries that are not 0 of a confusion matrix [k + 1, k + 1], whose last row and column are the unlabelled pixels."""
+    pairs = np.argwhere(matrix).tolist()
+    return [[*(UNLABELLED if c == len(matrix) - 1 else c for c in pair), int(matrix[*pair])] for pair in pairs]
+
+
+def as_matrix(triples: Iterable[Triple], count: int) -> np.ndarray:
+    """int64 [count + 1, count + 1], the reverse of `as_triples`."""
+    matrix = np.zeros((count + 1, count + 1), np.int64)
+    for true, predicted, pixels in triples:
+        matrix[true, predicted] = pixels  # UNLABELLED counts from the end
+    return matrix
 
 
 def broken_classes(confusion: collections.Counter, names: Mapping[int, str]) -> list[str]:

@@ -52,7 +52,7 @@ class KittiStep:
         instances = _instance(predicted[np.isin(predicted & 255, list(_classes().things))])
         return {
             "frames": len(frames),
-            "confusion": _triples(counts.confusion),
+            "confusion": class_confusion.as_triples(counts.confusion),
             "association": counts.association,
             "tubes": counts.tubes,
             "predicted_tubes": len(instances),
@@ -98,18 +98,8 @@ def _labels(ids: np.ndarray) -> np.ndarray:
     return official // _MAX_INSTANCES * INSTANCES + official % _MAX_INSTANCES
 
 
-def _triples(confusion: np.ndarray) -> list[class_confusion.Triple]:
-    """The entries of a confusion matrix that are not 0; its last row and column are the unlabelled pixels."""
-    void = len(confusion) - 1
-    pairs = np.argwhere(confusion).tolist()
-    return [[*(class_confusion.UNLABELLED if c == void else c for c in pair), int(confusion[*pair])] for pair in pairs]
-
-
 def _counts(state: State) -> SequenceCounts:
-    size = _classes().count + 1
-    confusion = np.zeros((size, size), np.int64)
-    for true, predicted, pixels in state["confusion"]:
-        confusion[true, predicted] = pixels  # unlabelled is -1: the last row and column
+    confusion = class_confusion.as_matrix(state["confusion"], _classes().count)
     return SequenceCounts(confusion, state["association"], state["tubes"])
 
 
