@@ -37,10 +37,10 @@ def _inputs(task):
 def test_frames_behind_the_length_change_nothing(variables, monkeypatch, task, tokens_at_once):
     monkeypatch.setattr(temporal_neck, "TOKENS_AT_ONCE", tokens_at_once)
     images = jax.random.randint(jax.random.key(1), (2, SLOTS, 64, 128, 3), 0, 256, jnp.int32).astype(jnp.uint8)
-    forward = partial(MODEL.apply, variables, task=task, train=False, point_key=jax.random.key(2), **_inputs(task))
-    padded = forward(images, lengths=jnp.array(LENGTHS))
+    forward = jax.jit(partial(MODEL.apply, task=task, train=False, point_key=jax.random.key(2), **_inputs(task)))
+    padded = forward(variables, images, lengths=jnp.array(LENGTHS))
     for row, length in enumerate(LENGTHS):
-        alone = forward(images[:, :length])
+        alone = forward(variables, images[:, :length])
         for group in alone.mask_embeddings:
             for stage in range(SMALL.decoder_layers + 1):
                 found, expected = (x.mask_logits(group, stage)[row, :, :length] for x in (padded, alone))
