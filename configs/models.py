@@ -2,11 +2,18 @@
 
 from ml_collections import ConfigDict
 
-_BACKBONES = ("resnet50", "resnet101")
+_BACKBONES = (
+    *("resnet50", "resnet101"),
+    *("swin_tiny", "swin_small", "swin_base", "swin_large"),
+    *("convnext_tiny", "convnext_small", "convnext_base", "convnext_large", "convnext_xlarge"),
+)
 
 
 def model(variant: str) -> ConfigDict:
-    """Sizes of one variant: a backbone's name for the published sizes, or `tiny`, a small model for CPUs."""
+    """Sizes of one variant: a backbone's name for the published sizes, or `tiny`, a small model for CPUs.
+
+    The paper trains `resnet50`, `swin_tiny` and `swin_large`.
+    """
     if variant == "tiny":
         return ConfigDict(
             {

@@ -3,7 +3,8 @@
   python -m tarvis_jax.main --config=configs/pretrain.py --config.data_root=DIR --workdir=out/pretrain
 
 DIR holds one folder per dataset in its official layout (data/README.md). `--config.datasets=coco` trains on COCO alone.
-Variants, as in configs/pretrain.py:resnet101 : resnet50 (default), resnet101, tiny (a small model for CPUs).
+Variants, as in configs/pretrain.py:swin_tiny : resnet50 (default), resnet101, swin_{tiny,small,base,large},
+convnext_{tiny,small,base,large,xlarge}, tiny (a small model for CPUs).
 
 Cost of the published run: 500,000 steps of 32 clips of 3 frames on 32 A100 GPUs, 2-3 days (supplement of the paper, section 3).
 """

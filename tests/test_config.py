@@ -7,6 +7,7 @@ import pytest
 
 from configs import demo, models, pretrain
 from tarvis_jax.config import ConfigError, DataConfig, ModelConfig, OptimizerConfig, as_dict, closest
+from tarvis_jax.models.backbones import BACKBONES
 from tarvis_jax.training.settings import train_config, write_config
 
 
@@ -25,7 +26,7 @@ def test_the_published_settings():
     assert 1 + sum(count for _, count in config.model.vocabulary) == 383
 
 
-@pytest.mark.parametrize("variant", ["resnet50", "resnet101", "tiny"])
+@pytest.mark.parametrize("variant", BACKBONES)
 def test_every_variant_is_a_valid_config(variant):
     assert train_config(pretrain.get_config(variant).to_dict(), "/data").model.backbone == variant
 
@@ -35,7 +36,7 @@ def test_demo_is_a_valid_config():
 
 
 def test_unknown_variant_lists_those_that_exist():
-    with pytest.raises(ValueError, match=r"'huge' does not exist; known: resnet50, resnet101, tiny"):
+    with pytest.raises(ValueError, match=r"'huge' does not exist; known: resnet50, resnet101, swin_tiny, .*, tiny"):
         models.model("huge")
 
 

@@ -88,10 +88,10 @@ _CONVNEXT_BLOCK = "backbone.backbone.stages.{i}.{j}"
 _SHRINK = "backbone.backbone.downsample_layers"
 
 CONVNEXT_RULES = (
-    Rule(_SHRINK + ".0.0", "backbone/downsample_0_conv", CONVOLUTION_WITH_BIAS),
-    Rule(_SHRINK + ".0.1", "backbone/downsample_0_norm", NORM),
-    *(Rule(f"{_SHRINK}.{stage}.0", f"backbone/downsample_{stage}_norm", NORM) for stage in (1, 2, 3)),
-    *(Rule(f"{_SHRINK}.{stage}.1", f"backbone/downsample_{stage}_conv", CONVOLUTION_WITH_BIAS) for stage in (1, 2, 3)),
+    Rule(_SHRINK + ".0.0", "backbone/downsample_layers_0_conv", CONVOLUTION_WITH_BIAS),
+    Rule(_SHRINK + ".0.1", "backbone/downsample_layers_0_norm", NORM),
+    *(Rule(f"{_SHRINK}.{stage}.0", f"backbone/downsample_layers_{stage}_norm", NORM) for stage in (1, 2, 3)),
+    *(Rule(f"{_SHRINK}.{stage}.1", f"backbone/downsample_layers_{stage}_conv", CONVOLUTION_WITH_BIAS) for stage in (1, 2, 3)),
     Rule(_CONVNEXT_BLOCK + ".gamma", "backbone/stages_{i}_{j}/gamma", PARAMETER),
     Rule(_CONVNEXT_BLOCK + ".dwconv", "backbone/stages_{i}_{j}/dwconv", CONVOLUTION_WITH_BIAS),
     Rule(_CONVNEXT_BLOCK + ".norm", "backbone/stages_{i}_{j}/norm", NORM),

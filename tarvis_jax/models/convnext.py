@@ -66,6 +66,6 @@ class ConvNeXt(nn.Module):
     def _shrink(self, x: jax.Array, stage: int, width: int) -> jax.Array:
         """Patches of 4 x 4 pixels, then a norm, for the first stage; a norm, then patches of 2 x 2 tokens, for the others."""
         size = 2 if stage else PATCH
-        to_patches = convolution(width, size, stride=size, dtype=self.dtype, name=f"downsample_{stage}_conv")
-        normalize = norm(f"downsample_{stage}_norm", self.dtype)
+        to_patches = convolution(width, size, stride=size, dtype=self.dtype, name=f"downsample_layers_{stage}_conv")
+        normalize = norm(f"downsample_layers_{stage}_norm", self.dtype)
         return to_patches(normalize(x)) if stage else normalize(to_patches(x))

@@ -11,6 +11,9 @@ from tarvis_jax.config import OptimizerConfig
 
 _EMBEDS = ("embed", "embed_3d")  # endings of the names of learned vectors that are added like positions
 
+# ConvNeXt's modules. The original's rule for norms does not know their class, so they decay like all else in there.
+_CONVNEXT = ("downsample_layers_", "stages_", "norm_layers_")
+
 # Parameters that no task ever reads; they exist because the original's checkpoints hold them, and never change there.
 _NEVER_USED = (("decoder", "mask_head_free"), ("decoder", "class_head_vos"), ("decoder", "class_head_background_vos"))
 
@@ -25,12 +28,14 @@ def learning_rate_schedule(config: OptimizerConfig) -> optax.Schedule:
 
 
 def is_backbone(path: tuple[str, ...]) -> bool:
-    """Whether a parameter learns at the backbone's rate (the temporal neck does not)."""
-    return path[0] == "backbone"
+    """Whether a parameter learns at the backbone's rate; neither the temporal neck nor ConvNeXt's norms in front of it do."""
+    return path[0] == "backbone" and not path[1].startswith("norm_layers_")
 
 
 def is_decayed(path: tuple[str, ...], norms: set[tuple[str, ...]]) -> bool:
-    """Whether weight decay applies: not to norms (given as module paths), query tables and embeds."""
+    """Whether weight decay applies: not to norms (given as module paths) outside of ConvNeXt, query tables and embeds."""
+    if path[0] == "backbone" and path[1].startswith(_CONVNEXT):
+        return True
     return path[:-1] not in norms and path[0] != "queries" and not path[-1].endswith(_EMBEDS)
 
 

@@ -35,10 +35,11 @@ def starting_state(
         return _with_weights(state, whole)
     if backbone:
         return _with_backbone(state, backbone)
+    frozen = ", the backbone's batch norms are frozen at the identity and never adapt" if state.buffers else ""
     logger.warning(
-        "all weights start at random: the backbone's batch norms are frozen at the identity and never adapt, so expect to "
-        "train far longer than from ImageNet weights, or to stay below the published numbers (config.backbone_from, "
-        "config.init_from)"
+        "all weights start at random%s: expect to train far longer than from ImageNet weights, or to stay below the published "
+        "numbers (config.backbone_from, config.init_from)",
+        frozen,
     )
     return state
 
@@ -74,7 +75,8 @@ def _with_weights(state: TrainState, folder: Path) -> TrainState:
 
 
 def _with_backbone(state: TrainState, folder: Path) -> TrainState:
-    expected = {"params": {"backbone": state.params["backbone"]}, "buffers": {"backbone": state.buffers["backbone"]}}
+    variables = {"params": state.params, "buffers": state.buffers}  # a Swin has no buffers
+    expected = {name: {"backbone": tree["backbone"]} for name, tree in variables.items() if "backbone" in tree}
     weights = read_weights(folder, expected, partial=True)
     logger.info("backbone weights from %s", folder)
-    return state.replace(params={**state.params, **weights["params"]}, buffers={**state.buffers, **weights["buffers"]})
+    return state.replace(**{name: {**variables[name], **tree} for name, tree in weights.items()})

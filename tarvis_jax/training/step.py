@@ -31,7 +31,7 @@ def make_loss(model: TarViS, config: TrainConfig, mesh: Mesh, task: str) -> Call
     """
 
     def loss(params: Any, buffers: Any, batch: Batch, classes: ClassRange, key: jax.Array) -> tuple[jax.Array, Metrics]:
-        point_key, loss_key = jax.random.split(key)
+        point_key, loss_key, drop_key = jax.random.split(key, 3)
         predictions = model.apply(
             {"params": params, "buffers": buffers},
             batch["images"],
@@ -40,6 +40,7 @@ def make_loss(model: TarViS, config: TrainConfig, mesh: Mesh, task: str) -> Call
             prompts=object_prompts(batch) if task == "vos" else None,
             train=True,
             point_key=point_key,
+            rngs={"drop_path": drop_key},
         )
         parts = TASK_LOSSES[task](predictions, batch, PointDraws(loss_key), config.loss, mesh)
         return sum(parts.values()), parts
