@@ -1,5 +1,6 @@
 """Access to the fields of JSON objects that others wrote."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from data.errors import DataError
@@ -21,6 +22,12 @@ def field(entry: Any, key: str, kind: type, where: str) -> Any:
     if not isinstance(value, allowed) or isinstance(value, bool):
         raise DataError(f"{where}: expected {_NAMES[kind]} as {key!r}, found {_shortened(value)}")
     return value
+
+
+def distinct_names(names: Mapping[int, str]) -> dict[int, str]:
+    """Names by id for a report; with their ids where a name is not unique."""
+    taken = list(names.values())
+    return {key: f"{name} ({key})" if taken.count(name) > 1 else name for key, name in names.items()}
 
 
 def _shortened(value: Any) -> str:

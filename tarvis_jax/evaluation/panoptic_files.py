@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import DataError
-from tarvis_jax.evaluation.fields import field
+from tarvis_jax.evaluation.fields import distinct_names, field
 from tarvis_jax.evaluation.folders import listing
 from tarvis_jax.evaluation.masks import read_rgb_ids
 from tarvis_jax.evaluation.vpq import VOID, Frame, Segment, compare_frame
@@ -39,9 +39,7 @@ def read_categories(content: Mapping[str, Any], path: Path) -> Categories:
         if category in names:
             raise DataError(f"{where}: the id {category} is there twice")
         names[category], isthing[category] = field(entry, "name", str, where), bool(field(entry, "isthing", int, where))
-    if len(set(names.values())) != len(names):
-        names = {category: f"{name} ({category})" for category, name in names.items()}
-    return Categories(names, isthing)
+    return Categories(distinct_names(names), isthing)
 
 
 def true_segments(entry: Mapping[str, Any], where: str) -> dict[int, Segment]:
