@@ -60,11 +60,12 @@ class CityscapesVps:
     def summarise(self, states: Mapping[str, State]) -> Result:
         report = vpq_report({name: states[name] for name in self.videos}, self._categories, _WINDOWS)
         rows = [[name, *means.values()] for name, means in report.per_video.items()]
+        per_sequence = Table("per_sequence", ["Video", *report.means], rows)
         return Result(
             summary=report.summary | {"per_sequence": report.per_video},
             headline=Table("metrics", list(report.means), [list(report.means.values())]),
-            per_sequence=Table("per_sequence", ["Video", *report.means], rows),
-            tables=report.tables,
+            per_sequence=per_sequence,
+            tables=[*report.tables, per_sequence],
             curves=[report.curve],
             warnings=report.warnings,
         )

@@ -112,14 +112,13 @@ def _result(scores: dict, states: Mapping[str, State]) -> Result:
     }
     summary = {"STQ": scores["STQ"], "AQ": scores["AQ"], "SQ": scores["IoU"]}
     rows = [[name, *part.values()] for name, part in per_sequence.items()]
+    sequence_table = Table("per_sequence", ["Sequence", "STQ", "AQ", "SQ", "Frames"], rows)
+    class_table = Table("per_class", ["Class", "IoU"], list(per_class.items()))
     return Result(
         summary=summary | {"per_sequence": per_sequence, "IoU_per_class": per_class},
         headline=Table("metrics", list(summary), [list(summary.values())]),
-        per_sequence=Table("per_sequence", ["Sequence", "STQ", "AQ", "SQ", "Frames"], rows),
-        tables=[
-            Table("metrics", ["STQ", "AQ", "IoU"], [list(summary.values())]),
-            Table("per_class", ["Class", "IoU"], list(per_class.items())),
-        ],
+        per_sequence=sequence_table,
+        tables=[Table("metrics", ["STQ", "AQ", "IoU"], [list(summary.values())]), class_table, sequence_table],
         warnings=_warnings(states),
     )
 

@@ -74,12 +74,13 @@ class Vipseg:
         per_video = {name: own | _named(tracking["per_sequence"][name]) for name, own in report.per_video.items()}
         class_names = [self._categories.names.get(index, str(index)) for index in range(self._stq_classes().count)]
         ious = dict(zip([*class_names, "unlabelled"], tracking["IoU_per_class"], strict=True))
-        rows = [[name, *own.values()] for name, own in per_video.items()]
+        per_sequence = Table("per_sequence", ["Video", *means], [[name, *own.values()] for name, own in per_video.items()])
+        stq_table = Table("stq", ["STQ", "AQ", "IoU"], [list(_named(tracking).values())])
         return Result(
             summary=report.summary | means | {"IoU_per_class": ious, "per_sequence": per_video},
             headline=Table("metrics", list(means), [list(means.values())]),
-            per_sequence=Table("per_sequence", ["Video", *means], rows),
-            tables=[*report.tables, Table("stq", ["STQ", "AQ", "IoU"], [list(_named(tracking).values())])],
+            per_sequence=per_sequence,
+            tables=[*report.tables, stq_table, per_sequence],
             curves=[report.curve],
             warnings=report.warnings,
         )

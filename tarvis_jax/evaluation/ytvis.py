@@ -1,5 +1,6 @@
 """YouTube-VIS and OVIS: average precision of tracks."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,11 @@ import numpy as np
 
 from tarvis_jax.evaluation.benchmark import Result, State, Table
 from tarvis_jax.evaluation.folders import listing
-from tarvis_jax.evaluation.track_ap import AREA_RANGES, Matches, match_tracks, track_ap
+from tarvis_jax.evaluation.track_ap import ABSENT, AREA_RANGES, Matches, match_tracks, track_ap
 from tarvis_jax.evaluation.track_iou import Track, mask_areas, track_ious
 from tarvis_jax.evaluation.ytvis_files import add_results, mean_true_areas, predicted_tracks, read_ground_truth, true_tracks
+
+_CLASS_COLUMNS = ("AP", "AP50", "AP75", "AR1", "AR10", "AR100")
 
 
 class YoutubeVis:
@@ -49,19 +52,14 @@ class YoutubeVis:
         per_category = {names[category]: values for category, values in scores.pop("per_category").items()}
         per_video = {name: _video_scores(state, names) for name, state in states.items()}
         columns = list(next(iter(per_video.values())))
-        class_columns = ["AP", "AP50", "AP75", "AR1", "AR10", "AR100"]
+        class_rows = [[name, *(values[key] for key in _CLASS_COLUMNS)] for name, values in per_category.items()]
+        stats = Table("stats", list(scores), [list(scores.values())])
+        per_sequence = Table("per_sequence", ["Video", *columns], [[name, *row.values()] for name, row in per_video.items()])
         return Result(
             summary=scores | {"per_category": per_category, "per_sequence": per_video},
-            headline=Table("metrics", list(scores), [list(scores.values())]),
-            per_sequence=Table("per_sequence", ["Video", *columns], [[name, *row.values()] for name, row in per_video.items()]),
-            tables=[
-                Table("stats", list(scores), [list(scores.values())]),
-                Table(
-                    "per_category",
-                    ["Category", *class_columns],
-                    [[name, *(values[key] for key in class_columns)] for name, values in per_category.items()],
-                ),
-            ],
+            headline=stats,
+            per_sequence=per_sequence,
+            tables=[stats, Table("per_category", ["Category", *_CLASS_COLUMNS], class_rows), per_sequence],
             warnings=_warnings(states, names),
         )
 
@@ -96,11 +94,12 @@ def _matches(states: Sequence[State], categories: Mapping[int, str]) -> dict[int
 
 
 def _video_scores(state: State, categories: Mapping[int, str]) -> dict[str, float]:
-    """AP over the categories of one video alone; not a number of the official tool."""
+    """AP over the categories of one video alone, NaN without a true track; not a number of the official tool."""
     scores = track_ap(_matches([state], categories))
+    own = {key: scores[key] if scores[key] != ABSENT else math.nan for key in ("AP", "AP50", "AP75")}
     entries = state["categories"].values()
     counts = {"tracks": sum(entry["true"] for entry in entries), "predictions": sum(entry["predicted"] for entry in entries)}
-    return {key: scores[key] for key in ("AP", "AP50", "AP75")} | counts
+    return own | counts
 
 
 def _warnings(states: Mapping[str, State], categories: Mapping[int, str]) -> list[str]:
