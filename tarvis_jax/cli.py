@@ -2,9 +2,10 @@
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn
 
+from tarvis_jax.config import closest
 from tarvis_jax.errors import UserError
 
 USER_MISTAKE = 2
@@ -16,8 +17,22 @@ class ArgumentParser(argparse.ArgumentParser):
     def __init__(self, **options) -> None:
         super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
 
+    def parse_known_args(self, args=None, namespace=None):
+        """As argparse's, but a flag that does not exist is an error here, where the flags that do are known."""
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            flags = [flag for action in self._actions for flag in action.option_strings if flag.startswith("--")]
+            self.error(f"unknown argument {unknown[0]}; {closest(unknown[0].split('=')[0], flags)}")
+        return known, unknown
+
     def error(self, message: str) -> NoReturn:
         self.exit(USER_MISTAKE, f"error: {message} (see {self.prog} --help)\n")
+
+
+def check_command(parser: ArgumentParser, argv: Sequence[str], commands: Iterable[str]) -> None:
+    """Leaves with the closest of a program's commands if the first argument is none of them."""
+    if argv and not argv[0].startswith("-") and argv[0] not in commands:
+        parser.error(f"unknown command {argv[0]}; {closest(argv[0], commands)}")
 
 
 def exit_status(command: Callable[[], int | None]) -> int:

@@ -41,6 +41,16 @@ def read_ids(path: Path) -> np.ndarray:
     return _decode(path, _ID_MODES, expected).astype(np.uint8, copy=False)
 
 
+def read_foreground(path: Path) -> np.ndarray:
+    """The mask of a single object, uint8 [h, w]: 1 where the PNG is not black. Its colours must be grey or palette indices."""
+    pixels = _decode(path, (*_ID_MODES, "RGB", "RGBA"), "a PNG with one object, not black (0) where it is")
+    if pixels.ndim == 3:
+        if (pixels[..., :1] != pixels[..., 1:3]).any():
+            raise DataError(f"{path}: expected a mask of one object (grey or palette indices), found an image in colour")
+        pixels = pixels[..., 0]
+    return (pixels != 0).astype(np.uint8)
+
+
 def read_rgb_ids(path: Path) -> np.ndarray:
     """Segment ids R + 256 G + 65536 B of a colour PNG, int32 [h, w]."""
     rgb = _decode(path, ("RGB", "RGBA"), "an RGB PNG of ids (R + 256 G + 65536 B)").astype(np.int32)

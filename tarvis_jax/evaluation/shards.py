@@ -1,0 +1,110 @@
+"""Parts of an evaluation that were run separately: one file each, joined to the result of the whole."""
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tarvis_jax
+from data.errors import DataError
+from tarvis_jax.evaluation.benchmark import State
+from tarvis_jax.evaluation.files import require_new, write_text
+
+_KEYS = ("version", "benchmark", "settings", "videos", "shard", "states")
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """Part `index` (from 0) of `count`: every count-th video."""
+
+    index: int
+    count: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Shard":
+        """From I/N; anything else is a ValueError."""
+        match = re.fullmatch(r"(\d+)/(\d+)", text)
+        if not match or not int(match[1]) < int(match[2]):
+            raise ValueError(text)
+        return cls(int(match[1]), int(match[2]))
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+    def videos(self, videos: Sequence[str]) -> Sequence[str]:
+        """Its part of all videos."""
+        return videos[self.index :: self.count]
+
+    def path(self, folder: Path) -> Path:
+        return folder / f"shard-{self.index}-of-{self.count}.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What the shards of one evaluation have in common."""
+
+    benchmark: str
+    settings: Mapping[str, Any]
+    videos: Sequence[str]
+
+    def identity(self) -> dict[str, Any]:
+        return {"version": tarvis_jax.__version__, **dataclasses.asdict(self)}
+
+
+def require_new_shard(folder: Path, shard: Shard, overwrite: bool) -> None:
+    """Raises `DataError` if the folder holds this shard already, unless it may be overwritten."""
+    require_new(shard.path(folder), overwrite)
+
+
+def write_shard(folder: Path, job: Job, shard: Shard, states: Mapping[str, State]) -> Path:
+    """Stores the states of a shard's videos; returns the file."""
+    path = shard.path(folder)
+    content = {**job.identity(), "shard": [shard.index, shard.count], "states": states}
+    write_text(path, json.dumps(content))
+    return path
+
+
+def merge_shards(folders: Sequence[Path], job: Job) -> dict[str, State]:
+    """The states of all videos, in their order. Each shard must be there once, and be of this job."""
+    found: dict[Shard, Path] = {}
+    states: dict[str, State] = {}
+    for path in _shard_files(folders):
+        shard, shard_states = _read_shard(path, job)
+        if shard in found:
+            raise DataError(f"--merge: shard {shard} is there twice: {found[shard]} and {path}")
+        found[shard] = path
+        states |= shard_states
+    counts = sorted({shard.count for shard in found})
+    if len(counts) > 1:
+        raise DataError(f"--merge: expected the shards of one run, found some of {' and some of '.join(map(str, counts))}")
+    missing = [str(shard) for shard in (Shard(index, counts[0]) for index in range(counts[0])) if shard not in found]
+    if missing:
+        raise DataError(f"--merge: of {counts[0]} shards, these are missing: {', '.join(missing)}")
+    return {name: states[name] for name in job.videos}
+
+
+def _shard_files(folders: Sequence[Path]) -> list[Path]:
+    files = {folder: sorted(folder.glob("shard-*-of-*.json")) for folder in folders}
+    for folder, paths in files.items():
+        if not paths:
+            raise DataError(f"--merge: expected files shard-I-of-N.json, as --shard writes them, in {folder}; found none")
+    return [path for paths in files.values() for path in paths]
+
+
+def _read_shard(path: Path, job: Job) -> tuple[Shard, dict[str, State]]:
+    """A shard's file, which must be of the job."""
+    from tarvis_jax.evaluation.masks import read_json  # brings NumPy, for which --help need not wait
+
+    content = read_json(path)
+    if set(content) != set(_KEYS):
+        raise DataError(f"{path}: not a file that --shard wrote; expected the keys {', '.join(_KEYS)}")
+    for key, expected in json.loads(json.dumps(job.identity())).items():
+        if content[key] != expected:
+            found = "other videos" if key == "videos" else f"{key} {content[key]!r} instead of {expected!r}"
+            raise DataError(f"--merge: {path} is of another evaluation ({found}); pass the flags with which it was made")
+    shard, states = Shard(*content["shard"]), content["states"]
+    if list(states) != list(shard.videos(job.videos)):
+        raise DataError(f"{path}: expected the videos of shard {shard}, found others")
+    return shard, states
