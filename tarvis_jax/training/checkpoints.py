@@ -3,18 +3,21 @@
 A step's folder holds `weights` (params, buffers), `optimizer` and `config`, so that it says by itself which model it is.
 """
 
+import dataclasses
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
 
-from tarvis_jax.config import FORMAT_VERSION, ConfigError, TrainConfig, as_dict, require
+from tarvis_jax.config import FORMAT_VERSION, ConfigError, ModelConfig, TrainConfig, as_dict, closest, require
 from tarvis_jax.training.state import TrainState
 
 CHECKPOINTS = "checkpoints"
+BACKBONE_ALONE = "backbone"  # config["part"] of a folder with the weights of a backbone alone
 
 
 class CheckpointStore:
@@ -112,12 +115,62 @@ def read_checkpoint_config(folder: Path) -> dict[str, Any]:
     return saved["config"]
 
 
+def read_model_config(folder: Path) -> ModelConfig:
+    """The model whose weights a step's folder holds.
+
+    Raises:
+        ConfigError: no config that this version reads, or a backbone alone.
+    """
+    saved = read_checkpoint_config(folder)
+    require(
+        saved.get("part") != BACKBONE_ALONE,
+        f"{folder}: holds the weights of a backbone alone, which only config.backbone_from of a training run takes",
+    )
+    values, known = saved["model"], [field.name for field in dataclasses.fields(ModelConfig)]
+    for key in values:
+        require(key in known, f"{folder}: its model has a setting {key!r} that this version lacks; {closest(key, known)}")
+    vocabulary = tuple((name, count) for name, count in values.get("vocabulary", ()))
+    return ModelConfig(**{**values, "vocabulary": vocabulary})
+
+
+def require_no_checkpoint(folder: Path, *, overwrite: bool) -> None:
+    """Raises `ConfigError` unless `save_weights` may write the folder: it is not there, or empty, or to be overwritten."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    require(overwrite, f"{folder}: exists already; choose another --output or pass --overwrite")
+    require((folder / "weights").is_dir(), f"{folder}: is no converted checkpoint, so it is not overwritten; choose another")
+
+
+def save_weights(folder: Path, weights: Any, config: Mapping[str, Any]) -> None:
+    """Saves weights outside a training run, in a folder that reads like a step's. It gets its name when it is complete.
+
+    Args:
+        folder: replaced if it exists; see `require_no_checkpoint`.
+        weights: {"params": ..., "buffers": ...}, or part of it.
+        config: {"model": `ModelConfig` as a dict, ...}.
+    """
+    folder = folder.absolute()
+    unfinished = folder.with_name(folder.name + ".unfinished")
+    with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
+        checkpointer.save(
+            unfinished,
+            args=ocp.args.Composite(
+                weights=ocp.args.StandardSave(weights),
+                config=ocp.args.JsonSave({"format_version": FORMAT_VERSION, "config": config}),
+            ),
+            force=True,
+        )
+    if folder.exists():
+        shutil.rmtree(folder)
+    unfinished.rename(folder)
+
+
 def read_weights(folder: Path, expected: Any, *, partial: bool = False) -> Any:
     """The weights of a step's folder, placed as the arrays of `expected`: {"params": ..., "buffers": ...}.
 
     Args:
         folder: a step's folder.
-        expected: arrays that give names, shapes, types and placement.
+        expected: arrays that give names, shapes, types and placement; numpy's stay numpy's.
         partial: whether the folder may hold more than is expected.
 
     Raises:
