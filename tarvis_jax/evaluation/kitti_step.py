@@ -33,10 +33,11 @@ class KittiStep:
         if not _has_sequences(self._gt):
             raise wrong_layout(self._gt, "gt", "no folders SEQUENCE/ with FRAME.png files", _has_sequences)
         self._frames = {folder.name: _png_names(folder) for folder in subfolders(self._gt)}
+        empty = [name for name, frames in self._frames.items() if not frames]
+        if empty:
+            raise DataError(f"{self._gt / empty[0]}: no FRAME.png files")
         require_entries(self._pred, list(self._frames), "pred")
         for name, frames in self._frames.items():
-            if not frames:
-                raise DataError(f"{self._gt / name}: no FRAME.png files")
             missing = sorted(set(frames) - set(_png_names(self._pred / name)))
             if missing:
                 raise DataError(f"{self._pred / name}: {len(missing)} of {len(frames)} frames missing: {listing(missing)}")
@@ -69,6 +70,7 @@ class KittiStep:
         true, predicted, pixels = count_pairs(true, predicted)
         for path, ids in zip(paths, (true, predicted), strict=True):
             try:
+                check_classes((ids & 255) * INSTANCES, _classes())
                 check_classes(_labels(ids), _classes())
             except DataError as error:
                 raise DataError(f"{path}: {error}") from None
