@@ -1,6 +1,7 @@
 """Cityscapes-VPS: video panoptic quality of 6 annotated frames a video."""
 
-from collections.abc import Mapping, Sequence
+import collections
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,16 +40,15 @@ class CityscapesVps:
         truth, result = read_json(gt / _GT_JSON), read_json(pred / _PRED_JSON)
         self._categories = read_categories(truth, gt / _GT_JSON)
         names = _image_names(truth, gt / _GT_JSON)
+        self._frames: dict[str, list[FrameFiles]] = {video: [] for video in _video_names(names, gt / _GT_JSON)}
         require_files(pred / _PRED_PNGS, [f"{image_id}.png" for image_id in names])
         true_entries = _entries(truth, gt / _GT_JSON, list(names))
         pred_entries = _entries(result, pred / _PRED_JSON, list(names))
-        frames = []
         for (image_id, mask_name), true_entry, pred_entry in zip(names.items(), true_entries, pred_entries, strict=True):
             true = true_segments(true_entry, f"{gt / _GT_JSON}: image {image_id}")
             predicted = predicted_categories(pred_entry, f"{pred / _PRED_JSON}: image {image_id}", self._categories)
             paths = gt / _GT_PNGS / mask_name, pred / _PRED_PNGS / f"{image_id}.png"
-            frames.append((image_id, FrameFiles(*paths, true, predicted)))
-        self._frames = _by_video(frames, gt / _GT_JSON)
+            self._frames[_video_name(image_id)].append(FrameFiles(*paths, true, predicted))
 
     @property
     def videos(self) -> Sequence[str]:
@@ -107,12 +107,15 @@ def _entries(content: Mapping[str, Any], path: Path, image_ids: Sequence[str]) -
     return entries
 
 
-def _by_video(frames: Sequence[tuple[str, FrameFiles]], path: Path) -> dict[str, list[FrameFiles]]:
-    """Groups of 6 successive frames, named by the first part of the image ids, which they share."""
-    videos: dict[str, list[FrameFiles]] = {}
-    for image_id, files in frames:
-        videos.setdefault(image_id.split("_")[0], []).append(files)
-    for name, files in videos.items():
-        if len(files) != _FRAMES:
-            raise DataError(f"{path}: expected {_FRAMES} annotated frames a video, found {len(files)} of video {name}")
-    return videos
+def _video_name(image_id: str) -> str:
+    """The first part of an image id, which a video's frames share."""
+    return image_id.split("_")[0]
+
+
+def _video_names(image_ids: Iterable[str], path: Path) -> list[str]:
+    """The videos of images that are sorted by video; each must have 6."""
+    counts = collections.Counter(map(_video_name, image_ids))
+    for video, count in counts.items():
+        if count != _FRAMES:
+            raise DataError(f"{path}: expected {_FRAMES} annotated frames a video, found {count} of video {video}")
+    return list(counts)
