@@ -71,10 +71,14 @@ class Vipseg:
         report = vpq_report(states, self._categories, _WINDOWS)
         tracking = stq_of_counts({name: self._stq_counts(state) for name, state in states.items()})
         means = report.means | _named(tracking)
-        per_video = {name: own | _named(tracking["per_sequence"][name]) for name, own in report.per_video.items()}
+        per_video = {
+            name: own | _named(tracking["per_sequence"][name]) | {"frames": states[name]["frames"]}
+            for name, own in report.per_video.items()
+        }
         class_names = [self._categories.names.get(index, str(index)) for index in range(self._stq_classes().count)]
         ious = dict(zip([*class_names, "unlabelled"], tracking["IoU_per_class"], strict=True))
-        per_sequence = Table("per_sequence", ["Video", *means], [[name, *own.values()] for name, own in per_video.items()])
+        rows = [[name, *own.values()] for name, own in per_video.items()]
+        per_sequence = Table("per_sequence", ["Video", *means, "Frames"], rows)
         stq_table = Table("stq", ["STQ", "AQ", "IoU"], [list(_named(tracking).values())])
         return Result(
             summary=report.summary | means | {"IoU_per_class": ious, "per_sequence": per_video},
