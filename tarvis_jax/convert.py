@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tarvis_jax.cli import ArgumentParser, exit_status
+from tarvis_jax.cli import ArgumentParser, check_command, exit_status
 from tarvis_jax.errors import UserError
 
 
@@ -85,12 +85,8 @@ def _parser() -> ArgumentParser:
     command.add_argument("--datasets", default="", help="a,b,c: whose classes it has, if not those of a published stage")
     command.add_argument("--verify", action="store_true", help="run a clip afterwards; print shapes and ranges of the outputs")
 
-    add(
-        to_torch,
-        "--input=out/finetune --output=tarvis.pth",
-        "workdir, a step's folder, or what from_torch wrote",
-        "PyTorch file",
-    )
+    source = "workdir, folder of one step, or what from_torch wrote"
+    add(to_torch, "--input=out/finetune --output=tarvis.pth", source, "PyTorch file")
 
     example = "--input=R-50.pkl --output=checkpoints/imagenet_resnet50 --backbone=resnet50"
     command = add(backbone, example, ".pkl of detectron2; .pth of torchvision, of Swin's or ConvNeXt's authors", folder)
@@ -100,7 +96,10 @@ def _parser() -> ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit status."""
-    arguments = _parser().parse_args(argv)
+    argv = sys.argv[1:] if argv is None else argv
+    parser = _parser()
+    check_command(parser, argv, [command.__name__ for command in (from_torch, to_torch, backbone)])
+    arguments = parser.parse_args(argv)
     logging.basicConfig(format="%(message)s")
     logging.getLogger("tarvis_jax").setLevel(logging.INFO)
     return exit_status(lambda: arguments.command(arguments))

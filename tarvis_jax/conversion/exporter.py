@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tarvis_jax.conversion.files import write_torch
 from tarvis_jax.conversion.names import torch_from_variables
-from tarvis_jax.conversion.template import empty_variables, state_template
+from tarvis_jax.conversion.template import complete_state, empty_variables
 from tarvis_jax.training.checkpoints import find_step_folder, read_model_config, read_weights
 
 
@@ -20,7 +20,7 @@ def export_checkpoint(checkpoint: Path, output: Path) -> int:
     """
     folder = find_step_folder(checkpoint)
     config = read_model_config(folder)
-    weights = torch_from_variables(read_weights(folder, empty_variables(config)))
-    template = state_template(config)
-    write_torch(output, {name: weights.get(name, constant) for name, constant in template.items()})
-    return len(template)
+    weights = read_weights(folder, empty_variables(config))
+    state = complete_state(torch_from_variables(weights), config)
+    write_torch(output, state)
+    return len(state)

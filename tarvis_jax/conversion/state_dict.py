@@ -37,7 +37,7 @@ def find_state_dict(content: Any, source: Path) -> dict[str, np.ndarray]:
 
 
 def require_same_entries(state: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray], what: str) -> None:
-    """Raises `UserError` unless names and shapes are the same; the line counts the differences and lists the first of each kind.
+    """Raises `UserError` unless names and shapes are the same; the line counts differences and lists the first of each kind.
 
     `what` tells the file and what it should hold.
     """

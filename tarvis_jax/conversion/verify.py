@@ -33,9 +33,7 @@ def verify(checkpoint: Path, config: ModelConfig) -> list[str]:
     for name, array in outputs.items():
         array = np.asarray(array)
         if not np.isfinite(array).all():
-            raise UserError(
-                f"{checkpoint}: {name} are not finite for a clip of random pixels; the weights are no working model"
-            )
+            raise UserError(f"{checkpoint}: {name} of a clip of random pixels are not finite; these weights do not work")
         lines.append(f"{name}: shape {list(array.shape)}, {array.min():.3f} to {array.max():.3f}, mean {array.mean():.3f}")
     return lines
 

@@ -138,7 +138,8 @@ def require_no_checkpoint(folder: Path, *, overwrite: bool) -> None:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     require(overwrite, f"{folder}: exists already; choose another --output or pass --overwrite")
-    require((folder / "weights").is_dir(), f"{folder}: is no converted checkpoint, so it is not overwritten; choose another")
+    converted = (folder / "weights").is_dir() and not (folder / "optimizer").exists()
+    require(converted, f"{folder}: is no converted checkpoint, so it is not overwritten; choose another --output")
 
 
 def save_weights(folder: Path, weights: Any, config: Mapping[str, Any]) -> None:
