@@ -188,7 +188,8 @@ def _shard(text: str) -> Shard:
         raise argparse.ArgumentTypeError(f"expected I/N with I from 0 to N - 1, found {text!r}") from None
 
 
-def _parser() -> ArgumentParser:
+def command_line() -> ArgumentParser:
+    """The parser of the whole command."""
     parser = ArgumentParser(prog="python -m tarvis_jax.evaluate", description=__doc__)
     commands = parser.add_subparsers(title="benchmarks", required=True, metavar="BENCHMARK", dest="benchmark")
     for name, command in COMMANDS.items():
@@ -280,7 +281,7 @@ def _run(arguments: argparse.Namespace) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Evaluates as the command line says; returns the exit status."""
     argv = sys.argv[1:] if argv is None else argv
-    parser = _parser()
+    parser = command_line()
     check_command(parser, argv, COMMANDS)
     return exit_status(lambda: _run(parser.parse_args(argv)))
 

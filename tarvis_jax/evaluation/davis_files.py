@@ -72,7 +72,8 @@ def check_results(pred: Path, scored: Mapping[str, Sequence[str]]) -> None:
         absent = sorted(set(stems) - set(_png_stems(pred / name)))
         if absent:
             files = listing([f"{stem}.png" for stem in absent])
-            raise DataError(f"{pred / name}: {len(absent)} of {len(stems)} scored frames are missing: {files}")
+            found = listing(sorted(path.name for path in (pred / name).iterdir()))
+            raise DataError(f"{pred / name}: {len(absent)} of {len(stems)} scored frames are missing: {files}; found {found}")
 
 
 def _png_stems(folder: Path) -> list[str]:

@@ -27,9 +27,9 @@ def _decode(path: Path, modes: Sequence[str], expected: str) -> np.ndarray:
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except UnidentifiedImageError:
-        raise DataError(f"{path}: not an image, or cut off") from None
+        raise DataError(f"{path}: not an image, broken or cut off") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # whatever PIL says of a broken file
-        raise DataError(f"{path}: cannot be read as an image ({error})") from None
+        raise DataError(f"{path}: not an image, broken or cut off ({error})") from None
     if mode not in modes:
         raise DataError(f"{path}: expected {expected}, found an image of mode {mode}")
     return pixels

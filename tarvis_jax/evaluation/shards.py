@@ -61,7 +61,7 @@ def require_new_shard(folder: Path, shard: Shard, overwrite: bool) -> None:
 def write_shard(folder: Path, job: Job, shard: Shard, states: Mapping[str, State]) -> Path:
     """Stores the states of a shard's videos; returns the file."""
     path = shard.path(folder)
-    content = {**job.identity(), "shard": [shard.index, shard.count], "states": states}
+    content = {**job.identity(), "shard": str(shard), "states": states}
     write_text(path, json.dumps(content))
     return path
 
@@ -86,11 +86,13 @@ def merge_shards(folders: Sequence[Path], job: Job) -> dict[str, State]:
 
 
 def _shard_files(folders: Sequence[Path]) -> list[Path]:
-    files = {folder: sorted(folder.glob("shard-*-of-*.json")) for folder in folders}
-    for folder, paths in files.items():
-        if not paths:
+    files = []
+    for folder in folders:
+        found = sorted(folder.glob("shard-*-of-*.json"))
+        if not found:
             raise DataError(f"--merge: expected files shard-I-of-N.json, as --shard writes them, in {folder}; found none")
-    return [path for paths in files.values() for path in paths]
+        files += found
+    return files
 
 
 def _read_shard(path: Path, job: Job) -> tuple[Shard, dict[str, State]]:
@@ -104,7 +106,7 @@ def _read_shard(path: Path, job: Job) -> tuple[Shard, dict[str, State]]:
         if content[key] != expected:
             found = "other videos" if key == "videos" else f"{key} {content[key]!r} instead of {expected!r}"
             raise DataError(f"--merge: {path} is of another evaluation ({found}); pass the flags with which it was made")
-    shard, states = Shard(*content["shard"]), content["states"]
+    shard, states = Shard.parse(content["shard"]), content["states"]
     if list(states) != list(shard.videos(job.videos)):
         raise DataError(f"{path}: expected the videos of shard {shard}, found others")
     return shard, states

@@ -1,0 +1,166 @@
+"""Reading of images, RLEs and JSON: what is right is read exactly, everything else is one line."""
+
+import doctest
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools import mask as coco_mask
+
+from data.errors import DataError
+from tarvis_jax.evaluation import masks
+from tests.evaluation.davis_folders import save_ids
+
+
+@pytest.fixture
+def ids():
+    return np.random.default_rng(0).integers(0, 256, (7, 11)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("palette", [True, False])
+def test_ids_are_indices_not_colours(tmp_path, ids, palette):
+    save_ids(tmp_path / "a.png", ids, palette)
+    found = masks.read_ids(tmp_path / "a.png")
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, ids)
+
+
+def test_two_colours(tmp_path, ids):
+    Image.fromarray(ids > 100).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(masks.read_ids(tmp_path / "a.png"), ids > 100)
+
+
+def test_rgb_ids(tmp_path):
+    ids = np.random.default_rng(1).integers(0, 2**24, (6, 9))
+    rgb = np.stack([ids % 256, ids // 256 % 256, ids // 65536], axis=-1).astype(np.uint8)
+    Image.fromarray(rgb).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(masks.read_rgb_ids(tmp_path / "a.png"), ids)
+
+
+@pytest.mark.parametrize("reader", [masks.read_ids, masks.read_rgb_ids, masks.read_foreground])
+def test_broken_images(tmp_path, ids, reader):
+    """Whatever happens to a file's bytes, the error is ours."""
+    rng = np.random.default_rng(2)
+    path = tmp_path / "a.png"
+    save_ids(path, ids)
+    whole = path.read_bytes()
+    for _ in range(300):
+        broken = bytearray(whole)
+        for position in rng.integers(0, len(broken), 3):
+            broken[position] = rng.integers(256)
+        path.write_bytes(broken[: rng.integers(len(broken))])
+        with pytest.raises(DataError, match=r"a\.png: "):
+            reader(path)
+    path.unlink()
+    with pytest.raises(DataError, match=r"a\.png: no such file"):
+        reader(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "reason"),
+    [
+        ("", dict, "cut off"),
+        ('{"a": [1, 2', dict, r"cut off .* line 1, column 12"),
+        ("[]", dict, r"expected an object {...} at the top level, found a list"),
+        ("{}", list, r"expected a list \[...\] at the top level, found an object"),
+        ("3", dict, "found int"),
+        ("[" * 100_000, list, "not JSON"),
+        (b"\xff\xfe\x00{", dict, "not JSON"),
+    ],
+)
+def test_broken_json(tmp_path, content, kind, reason):
+    path = tmp_path / "a.json"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(DataError, match=rf"a\.json: .*{reason}"):
+        masks.read_json(path, kind)
+
+
+def test_json_is_read(tmp_path):
+    (tmp_path / "a.json").write_text('[1, {"b": null}]')
+    assert masks.read_json(tmp_path / "a.json", list) == [1, {"b": None}]
+    with pytest.raises(DataError, match="no such file"):
+        masks.read_json(tmp_path / "b.json")
+    with pytest.raises(DataError, match="directory"):
+        masks.read_json(tmp_path)
+
+
+def _random_rles(rng, count, shape):
+    for _ in range(count):
+        mask = np.kron(rng.random(shape) < rng.random(), np.ones((int(rng.integers(1, 4)), 1)))[: shape[0]]
+        yield coco_mask.encode(np.asfortranarray(mask, np.uint8))
+
+
+def test_true_rles_pass():
+    rng = np.random.default_rng(3)
+    rles = list(_random_rles(rng, 300, (37, 23)))
+    rles += [coco_mask.encode(np.full((37, 23), value, np.uint8, order="F")) for value in (0, 1)]
+    assert masks.corrupt_rle([rle["counts"] for rle in rles], 37, 23) is None
+    assert masks.corrupt_rle([], 37, 23) is None
+    large = coco_mask.encode(np.asfortranarray(np.eye(3000, dtype=np.uint8)))
+    masks.check_rle({**large, "counts": large["counts"].decode()}, 3000, 3000, "here")
+
+
+def test_broken_rles_do_not():
+    """A change that passes must be a mask of the right size, as decoding it by hand shows."""
+    rng = np.random.default_rng(4)
+    passed = 0
+    for rle in _random_rles(rng, 400, (9, 8)):
+        broken = bytearray(rle["counts"])
+        broken[rng.integers(len(broken))] = rng.integers(40, 120)
+        corrupt = masks.corrupt_rle([rle["counts"], bytes(broken)], 9, 8)
+        assert corrupt is None or corrupt[0] == 1
+        runs = _decode_by_hand(bytes(broken))
+        assert (corrupt is None) == (runs is not None and sum(runs) == 72 and min(runs) >= 0)
+        passed += corrupt is None
+    assert passed < 200
+
+
+def _decode_by_hand(counts):
+    """Run lengths as COCO's format defines them; None if they cannot be."""
+    runs, value, place = [], 0, 0
+    for character in counts:
+        digit = character - 48
+        if not 0 <= digit < 64:
+            return None
+        value |= (digit & 31) << 5 * place
+        place += 1
+        if not digit & 32:
+            value -= (digit & 16 > 0) * (1 << 5 * place)
+            runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+            value, place = 0, 0
+    return runs if place == 0 else None
+
+
+@pytest.mark.parametrize(
+    ("rle", "reason"),
+    [
+        (None, "expected an RLE"),
+        ({"counts": "l0"}, "expected an RLE"),
+        ({"size": [4, 3], "counts": "<"}, r"expected an RLE of size \[3, 4\], found \[4, 3\]"),
+        ({"size": 12, "counts": "<"}, "found 12"),
+        ({"size": [3, 4], "counts": [12]}, r"compressed RLE counts \(a string\), found \[12\]"),
+        ({"size": [3, 4], "counts": ""}, "empty"),
+        ({"size": [3, 4], "counts": "é"}, "not ASCII"),
+        ({"size": [3, 4], "counts": "~"}, "a character outside"),
+        ({"size": [3, 4], "counts": "P"}, "end within a number"),
+        ({"size": [3, 4], "counts": "P" * 20 + "0"}, "a number is too long"),
+        ({"size": [3, 4], "counts": "@L"}, "negative"),
+        ({"size": [3, 4], "counts": ";"}, "cover 11 pixels, expected 12"),
+    ],
+)
+def test_reasons(rle, reason):
+    with pytest.raises(DataError, match=f"^track 3: .*{reason}"):
+        masks.check_rle(rle, 3, 4, "track 3")
+
+
+def test_examples():
+    results = doctest.testmod(masks)
+    assert results.attempted and not results.failed
+
+
+def test_numbers_are_exact(tmp_path):
+    value = [0.1 + 0.2, float("nan")]
+    (tmp_path / "a.json").write_text(json.dumps(value))
+    found = masks.read_json(tmp_path / "a.json", list)
+    assert found[0] == value[0] and np.isnan(found[1])
