@@ -75,13 +75,13 @@ class Vipseg:
             name: own | _named(tracking["per_sequence"][name]) | {"frames": states[name]["frames"]}
             for name, own in report.per_video.items()
         }
-        class_names = [self._categories.names.get(index, str(index)) for index in range(self._stq_classes().count)]
-        ious = dict(zip([*class_names, "unlabelled"], tracking["IoU_per_class"], strict=True))
+        class_ious = {name: tracking["IoU_per_class"][category] for category, name in self._categories.names.items()}
+        class_ious["unlabelled"] = tracking["IoU_per_class"][-1]
         rows = [[name, *own.values()] for name, own in per_video.items()]
         per_sequence = Table("per_sequence", ["Video", *means, "Frames"], rows)
         stq_table = Table("stq", ["STQ", "AQ", "IoU"], [list(_named(tracking).values())])
         return Result(
-            summary=report.summary | means | {"IoU_per_class": ious, "per_sequence": per_video},
+            summary=report.summary | means | {"IoU_per_class": class_ious, "per_sequence": per_video},
             headline=Table("metrics", list(means), [list(means.values())]),
             per_sequence=per_sequence,
             tables=[*report.tables, stq_table, per_sequence],

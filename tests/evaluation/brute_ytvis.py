@@ -1,7 +1,10 @@
 """AP of tracks straight from its definition: dense masks, one detection, threshold and true track at a time.
 
-A video maps categories to (predicted, true): lists of (score, masks) and (masks, is crowd), masks bool [t, h, w].
+A video maps categories to (predicted, true): lists of (score, track) and (track, is crowd).
 """
+
+import dataclasses
+import functools
 
 import numpy as np
 
@@ -9,27 +12,36 @@ THRESHOLDS = list(np.linspace(0.5, 0.95, 10))
 RANGES = {"": (0, 1e10), "_small": (0, 128**2), "_medium": (128**2, 256**2), "_large": (256**2, 1e10)}
 
 
-def mean_area(masks):
-    areas = [mask.sum() for mask in masks if mask.any()]
+@dataclasses.dataclass(eq=False)
+class Track:
+    """masks: bool [t, h, w]."""
+
+    masks: np.ndarray
+
+
+@functools.cache
+def mean_area(track):
+    areas = [mask.sum() for mask in track.masks if mask.any()]
     return sum(areas) / len(areas) if areas else 0.0
 
 
-def outside(masks, area_range):
-    return not area_range[0] <= mean_area(masks) <= area_range[1]
+def outside(track, area_range):
+    return not area_range[0] <= mean_area(track) <= area_range[1]
 
 
+@functools.cache
 def track_iou(first, second):
-    union = np.sum(first | second)
-    return np.sum(first & second) / union if union else 0.0
+    union = np.sum(first.masks | second.masks)
+    return np.sum(first.masks & second.masks) / union if union else 0.0
 
 
 def match(predicted, true, threshold, area_range):
     """[(score, "hit" or "miss" or "ignored")] in descending order of scores, and the number of true tracks to be found."""
-    ignored = [crowd or outside(masks, area_range) for masks, crowd in true]
+    ignored = [crowd or outside(track, area_range) for track, crowd in true]
     taken = [False] * len(true)
     outcomes = []
-    for score, masks in sorted(predicted, key=lambda item: -item[0])[:100]:
-        ious = [track_iou(masks, true_masks) for true_masks, _ in true]
+    for score, track in sorted(predicted, key=lambda item: -item[0])[:100]:
+        ious = [track_iou(track, true_track) for true_track, _ in true]
         best = None
         for group in (False, True):  # true tracks that count are preferred
             free = [i for i in range(len(true)) if ignored[i] == group and (not taken[i] or true[i][1])]
@@ -37,7 +49,7 @@ def match(predicted, true, threshold, area_range):
             if best is None and fitting:
                 best = max(fitting, key=lambda i: (ious[i], i))
         if best is None:
-            outcomes.append((score, "ignored" if outside(masks, area_range) else "miss"))
+            outcomes.append((score, "ignored" if outside(track, area_range) else "miss"))
         else:
             taken[best] = True
             outcomes.append((score, "ignored" if ignored[best] else "hit"))
