@@ -22,7 +22,8 @@ _GOLDEN_RATIO = 0.618034  # steps of it spread hues evenly, whatever the number 
 class Categories:
     """The k classes of a dataset, in the order of their rows in the semantic queries.
 
-    `ignored` tells which classes count as unlabelled in training (Cityscapes id 0 alone).
+    `ignored` tells which classes count as unlabelled in training (Cityscapes id 0 alone), `common` which are of BURST's common
+    split.
     """
 
     dataset: str
@@ -31,6 +32,7 @@ class Categories:
     isthing: tuple[bool, ...]
     colours: tuple[tuple[int, int, int], ...]
     ignored: tuple[bool, ...]
+    common: tuple[bool, ...]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -60,6 +62,7 @@ def load(dataset: str) -> Categories:
         isthing=tuple(bool(row["isthing"]) for row in rows),
         colours=tuple(tuple(row.get("color", _spread_colour(index))) for index, row in enumerate(rows)),
         ignored=tuple(bool(row.get("ignored", 0)) for row in rows),
+        common=tuple(bool(row.get("common", 0)) for row in rows),
     )
 
 

@@ -48,6 +48,11 @@ def test_only_the_unlabelled_class_of_cityscapes_is_ignored() -> None:
     assert categories.load("cityscapes").ignored[0]
 
 
+def test_only_burst_has_common_classes() -> None:
+    common = {name: sum(categories.load(name).common) for name in categories.DATASETS}
+    assert {name: count for name, count in common.items() if count} == {"burst": 78}
+
+
 def test_vocabularies() -> None:
     pretrain = categories.vocabulary("pretrain")
     assert pretrain == (("ade20k", 150), ("cityscapes", 34), ("coco", 133), ("mapillary", 65))

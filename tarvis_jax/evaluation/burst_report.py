@@ -1,0 +1,124 @@
+"""How BURST's scores are reported."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tarvis_jax.evaluation.benchmark import Curve, Result, State, Table
+from tarvis_jax.evaluation.burst_classes import NAMES
+from tarvis_jax.evaluation.burst_scores import SPLITS, ClassTotal, class_totals, split_means, split_totals
+from tarvis_jax.evaluation.folders import listing
+from tarvis_jax.evaluation.hota import ALPHAS
+
+_SUFFIXES = dict(zip(SPLITS, ("all", "com", "unc"), strict=True))
+_OFFICIAL_ROWS = {"open_world": ("OWTA", "DetRe", "AssA")}  # what the official tool prints
+_OFFICIAL_ROWS_OF_CLASSES = ("HOTA", "DetA", "AssA", "AP")
+
+Totals = Mapping[str, Mapping[int, ClassTotal]]
+
+
+def make_result(states: Mapping[str, State], task: str, foreign: Sequence[str]) -> Result:
+    """The result from the states of all sequences in the official order; `foreign` names sequences of the result alone."""
+    totals = split_totals(states.values(), task)
+    means = split_means(totals)
+    rows = _OFFICIAL_ROWS.get(task, _OFFICIAL_ROWS_OF_CLASSES)
+    short = {"HOTA": "H", "OWTA": "OWTA"}[rows[0]]
+    main = {f"{short}_{suffix}": means[rows[0]][split] for split, suffix in _SUFFIXES.items()}
+    return Result(
+        summary=_summary(totals, means, task),
+        headline=Table("metrics", list(main), [list(main.values())]),
+        per_sequence=_per_sequence(states, rows),
+        tables=[
+            Table(
+                "burst", ["Metric", *(split.capitalize() for split in SPLITS)], [[row, *means[row].values()] for row in rows]
+            ),
+            _per_class(totals, task),
+        ],
+        curves=[_curve(name, totals) for name in rows[:3]],
+        warnings=_warnings(states, task, foreign),
+    )
+
+
+def _class_name(category: int, task: str) -> str:
+    return "object" if task == "open_world" else NAMES[category]
+
+
+def _summary(totals: Totals, means: Mapping[str, Mapping[str, float]], task: str) -> dict[str, Any]:
+    scores = {f"{name}_{_SUFFIXES[split]}": value for name, values in means.items() for split, value in values.items()}
+    percents = {_class_name(category, task): total.percent() for category, total in totals["all"].items()}
+    return scores | {"per_class": {name: {key: row[key] for key in ("HOTA", "DetA", "AssA")} for name, row in percents.items()}}
+
+
+def _per_class(totals: Totals, task: str) -> Table:
+    """A row a class, of the open world a row a split."""
+    if task == "open_world":
+        percents = {split: total.percent() for split, classes in totals.items() for total in classes.values()}
+    else:
+        percents = {NAMES[category]: total.percent() for category, total in totals["all"].items()}
+    columns = list(next(iter(percents.values()), {}))
+    return Table("per_class", ["Class", *columns], [[name, *row.values()] for name, row in percents.items()])
+
+
+def _per_sequence(states: Mapping[str, State], names: Sequence[str]) -> Table:
+    """A row a sequence: means over the classes that have true tracks in it."""
+    rows = []
+    for sequence, state in states.items():
+        true = {key: entry for key, entry in state["classes"]["all"].items() if entry.get("counts", {}).get("GT_Dets")}
+        percents = [total.percent() for total in class_totals([true]).values()]
+        means = [float(np.mean([row[name] for row in percents])) if percents else np.nan for name in names[:3]]
+        counts = [sum(entry["counts"][key] for entry in true.values()) for key in ("GT_IDs", "IDs", "GT_Dets", "Dets")]
+        rows.append([sequence, *means, *counts])
+    columns = [f"{name} (mean over its classes)" for name in names[:3]]
+    return Table("per_sequence", ["Sequence", *columns, "Tracks", "Predicted tracks", "Masks", "Predicted masks"], rows)
+
+
+def _curve(name: str, totals: Totals) -> Curve:
+    lines = {
+        split: (100 * np.mean([total.hota.scores()[name] for total in classes.values()], axis=0)).tolist()
+        for split, classes in totals.items()
+        if classes
+    }
+    return Curve(name, "alpha", f"{name} (%)", ALPHAS.tolist(), lines)
+
+
+def _warnings(states: Mapping[str, State], task: str, foreign: Sequence[str]) -> list[str]:
+    notes = {name: state["notes"] for name, state in states.items()}
+    lines = []
+    if foreign:
+        lines.append(f"{len(foreign)} sequences of the result are not in the ground truth: {listing(foreign)}")
+    if not any(note["in_result"] for note in notes.values()):
+        return [*lines, "no sequence of the ground truth is in the result: every score is 0"]
+    for complaint, is_so in _COMPLAINTS.items():
+        names = [name for name, note in notes.items() if is_so(note)]
+        if names:
+            lines.append(f"{len(names)} of {len(notes)} sequences {complaint}: {listing(names)}")
+    return [*lines, *_mask_warnings(states, notes, task)]
+
+
+_COMPLAINTS = {
+    "are not in the result (their objects count as not found)": lambda note: not note["in_result"],
+    "have no image of the ground truth in the result": lambda note: note["in_result"] and not note["images_found"],
+    "have only some of the annotated images in the result": lambda note: 0 < note["images_found"] < note["images"],
+    "have another height and width in the result (masks are read in the ground truth's)": lambda note: note["other_size"],
+    "have no track id of the ground truth in the result": lambda note: note["other_tracks"],
+    "have the id of another sequence in the result, and the classes of its tracks": lambda note: note["other_id"],
+}
+
+
+def _mask_warnings(states: Mapping[str, State], notes: Mapping[str, Mapping[str, int]], task: str) -> list[str]:
+    lines = []
+    masks, empty, unknown = (sum(note[key] for note in notes.values()) for key in ("masks", "empty_masks", "unknown_classes"))
+    if not masks:
+        return ["the result has no masks: every score is 0"]
+    if empty == masks:
+        lines.append(f"all {masks} predicted masks are empty: none has a pixel")
+    elif empty:
+        lines.append(f"{empty} of {masks} predicted masks are empty; each counts as a false positive")
+    if unknown:
+        lines.append(f"{unknown} of {masks} predicted masks have category ids that BURST does not have; they are ignored")
+    entries = [entry["tracks"] for state in states.values() for entry in state["classes"]["all"].values() if "tracks" in entry]
+    scores = [score for tracks in entries for score in tracks["scores"]]
+    if task == "class_guided" and len(scores) > 1 and len(set(scores)) == 1:
+        lines.append(f"all {len(scores)} predicted tracks have the score {scores[0]}: their order, and so AP, is arbitrary")
+    return lines
