@@ -125,31 +125,39 @@ def track_ap(matches: Mapping[Any, Sequence[Matches]]) -> dict[str, Any]:
     >>> round(scores["AP"], 3), round(scores["AP50"], 3), scores["AR1"], scores["AP_large"]  # right up to a threshold of 0.8
     (0.7, 1.0, 0.7, -1.0)
     """
-    joined = {category: join_matches(parts) for category, parts in matches.items() if parts}
-    scores = _scores(list(joined.values()))
+    curves = [_curves(join_matches(parts)) if parts else _ABSENT_CURVES for parts in matches.values()]
     per_category = {}
-    for category in matches:
-        own = [joined[category]] if category in joined else []
-        every = {f"AR{count}_per_iou": _mean(own, 1, max_tracks=count).tolist() for count in MAX_TRACKS}
-        per_category[category] = {
-            **{key: value for key, value in _scores(own).items() if "_" not in key},
-            "AP_per_iou": _mean(own, 0).tolist(),
-            **every,
-        }
-    return scores | {"per_category": per_category}
+    for category, own in zip(matches, curves, strict=True):
+        scores = _scores([own])
+        per_category[category] = {key: scores[key] for key in ("AP", "AP50", "AP75", *(f"AR{count}" for count in MAX_TRACKS))}
+        per_category[category] |= {f"{key}_per_iou": own[key].tolist() for key in ("AP", "AR1", "AR10", "AR100")}
+    return _scores(curves) | {"per_category": per_category}
 
 
-def _mean(categories: Sequence[Matches], which: int, **options) -> np.ndarray:
-    """float64 [t]: precision (which = 0) or recall (1), the mean over the categories that have a true track."""
-    values = [precision_recall(matches, **options)[which] for matches in categories]
-    present = [value for value in values if value[0] != ABSENT]
+def mean_precision(matches: Mapping[Any, Sequence[Matches]]) -> np.ndarray:
+    """AP at each threshold, float64 [t]: what `track_ap` calls "AP" before the mean over the thresholds."""
+    return _mean([precision_recall(join_matches(parts))[0] for parts in matches.values() if parts])
+
+
+def _curves(joined: Matches) -> dict[str, np.ndarray]:
+    """float64 [t] for each score of `track_ap` that is a mean over thresholds."""
+    by_range = {name: precision_recall(joined, name) for name in AREA_RANGES}
+    by_count = {f"AR{count}": precision_recall(joined, max_tracks=count)[1] for count in MAX_TRACKS}
+    precisions = {f"AP_{name}": precision for name, (precision, _) in by_range.items()}
+    recalls = {f"AR_{name}": recall for name, (_, recall) in by_range.items() if name != "all"}
+    return {"AP": precisions.pop("AP_all")} | by_count | precisions | recalls
+
+
+_ABSENT_CURVES = _curves(match_tracks(np.zeros((0, 0)), np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0, bool)))
+
+
+def _mean(curves: Sequence[np.ndarray]) -> np.ndarray:
+    """The mean over categories that have a true track."""
+    present = [curve for curve in curves if curve[0] != ABSENT]
     return np.mean(present, axis=0) if present else np.full(len(IOU_THRESHOLDS), ABSENT)
 
 
-def _scores(categories: Sequence[Matches]) -> dict[str, float]:
-    precision = _mean(categories, 0)
-    scores = {"AP": precision.mean(), "AP50": precision[0], "AP75": precision[5]}
-    scores |= {f"AR{count}": _mean(categories, 1, max_tracks=count).mean() for count in MAX_TRACKS}
-    for kind, which in (("AP", 0), ("AR", 1)):
-        scores |= {f"{kind}_{name}": _mean(categories, which, area_range=name).mean() for name in list(AREA_RANGES)[1:]}
-    return {key: float(value) for key, value in scores.items()}
+def _scores(categories: Sequence[Mapping[str, np.ndarray]]) -> dict[str, float]:
+    means = {key: _mean([curves[key] for curves in categories]) for key in _ABSENT_CURVES}
+    scores = {key: float(values.mean()) for key, values in means.items()}
+    return {"AP": scores.pop("AP"), "AP50": float(means["AP"][0]), "AP75": float(means["AP"][5])} | scores

@@ -62,7 +62,7 @@ def vpq_report(states: Mapping[str, State], categories: Categories, window_names
         means,
         per_video,
         means | {"VPQ_k": by_window, "windows": windows},
-        _tables(scores, categories),
+        _tables(scores),
         _curve(scores),
         _warnings(states, scores, categories),
     )
@@ -78,14 +78,13 @@ def _vpq_of_states(states: Iterable[State], categories: Categories, sizes: Itera
     return vpq_of_tallies(windows, categories.isthing)
 
 
-def _tables(scores: Mapping[str, Any], categories: Categories) -> list[Table]:
+def _tables(scores: Mapping[str, Any]) -> list[Table]:
     """The official tool's files: vpq-final and one table of classes a window size, named by 5 * (frames - 1)."""
     tables = [Table("vpq-final", ["vpq_all", "vpq_thing", "vpq_stuff"], [[scores[key] for key in _GROUPS]])]
-    columns = ["IDX", "Class", "PQ", "SQ", "RQ", "IoU", "TP", "FP", "FN"]
+    columns = ["IDX", "PQ", "SQ", "RQ", "IoU", "TP", "FP", "FN"]
     for size, quality in scores["windows"].items():
         rows = [
-            [category, categories.names[category], *(100 * values[key] for key in ("pq", "sq", "rq"))]
-            + [values[key] for key in ("iou", "tp", "fp", "fn")]
+            [category, *(100 * values[key] for key in ("pq", "sq", "rq")), *(values[key] for key in ("iou", "tp", "fp", "fn"))]
             for category, values in quality["per_class"].items()
         ]
         tables.append(Table(f"vpq-{5 * (size - 1)}", columns, rows))

@@ -1,6 +1,5 @@
 """YouTube-VIS and OVIS: average precision of tracks."""
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import numpy as np
 
 from tarvis_jax.evaluation.benchmark import Result, State, Table
 from tarvis_jax.evaluation.folders import listing
-from tarvis_jax.evaluation.track_ap import ABSENT, AREA_RANGES, Matches, match_tracks, track_ap
+from tarvis_jax.evaluation.track_ap import ABSENT, AREA_RANGES, Matches, match_tracks, mean_precision, track_ap
 from tarvis_jax.evaluation.track_iou import Track, mask_areas, track_ious
 from tarvis_jax.evaluation.ytvis_files import add_results, mean_true_areas, predicted_tracks, read_ground_truth, true_tracks
 
@@ -95,8 +94,9 @@ def _matches(states: Sequence[State], categories: Mapping[int, str]) -> dict[int
 
 def _video_scores(state: State, categories: Mapping[int, str]) -> dict[str, float]:
     """AP over the categories of one video alone, NaN without a true track; not a number of the official tool."""
-    scores = track_ap(_matches([state], categories))
-    own = {key: scores[key] if scores[key] != ABSENT else math.nan for key in ("AP", "AP50", "AP75")}
+    precision = mean_precision(_matches([state], categories))
+    precision = np.where(precision == ABSENT, np.nan, precision)
+    own = {"AP": float(precision.mean()), "AP50": float(precision[0]), "AP75": float(precision[5])}
     entries = state["categories"].values()
     counts = {"tracks": sum(entry["true"] for entry in entries), "predictions": sum(entry["predicted"] for entry in entries)}
     return own | counts

@@ -141,7 +141,8 @@ def _compressed(rle: Any, video: Video, where: str) -> Rle:
         return rle
     if field(rle, "size", list, where) != [video.height, video.width]:
         raise DataError(f"{where}: expected an RLE of size [{video.height}, {video.width}], found {rle['size']}")
-    if not all(type(count) is int and count >= 0 for count in counts) or sum(counts) != video.height * video.width:
+    are_lengths = set(map(type, counts)) == {int} and min(counts) >= 0
+    if not are_lengths or sum(counts) != video.height * video.width:
         raise DataError(f"{where}: the RLE's counts are no run lengths of {video.height} x {video.width} pixels")
     return coco_mask.frPyObjects(dict(rle), video.height, video.width)
 
