@@ -5,11 +5,18 @@ from typing import Any
 
 from data.errors import DataError
 
-_NAMES = {int: "a whole number", float: "a number", str: "a string", list: "a list [...]", dict: "an object {...}"}
+_NAMES = {
+    bool: "a truth value or 0 or 1",
+    int: "a whole number",
+    float: "a number",
+    str: "a string",
+    list: "a list [...]",
+    dict: "an object {...}",
+}
 
 
 def field(entry: Any, key: str, kind: type, where: str) -> Any:
-    """`entry[key]`, which must exist and be of the kind int, float (any number), str, list or dict.
+    """`entry[key]`, which must exist and be of the kind bool (or an int), int, float (or an int), str, list or dict.
 
     `where` names the file and the entry, for the `DataError`.
     """
@@ -18,8 +25,8 @@ def field(entry: Any, key: str, kind: type, where: str) -> Any:
     if key not in entry:
         raise DataError(f"{where}: the key {key!r} is missing; found {', '.join(map(repr, entry)) or 'none'}")
     value = entry[key]
-    allowed = (int, float) if kind is float else (kind,)
-    if not isinstance(value, allowed) or isinstance(value, bool):
+    allowed = {bool: (bool, int), float: (float, int)}.get(kind, (kind,))
+    if type(value) not in allowed:
         raise DataError(f"{where}: expected {_NAMES[kind]} as {key!r}, found {_shortened(value)}")
     return value
 

@@ -38,7 +38,7 @@ def read_categories(content: Mapping[str, Any], path: Path) -> Categories:
         category = field(entry, "id", int, where)
         if category in names:
             raise DataError(f"{where}: the id {category} is there twice")
-        names[category], isthing[category] = field(entry, "name", str, where), bool(field(entry, "isthing", int, where))
+        names[category], isthing[category] = field(entry, "name", str, where), bool(field(entry, "isthing", bool, where))
     return Categories(distinct_names(names), isthing)
 
 
@@ -48,7 +48,7 @@ def true_segments(entry: Mapping[str, Any], where: str) -> dict[int, Segment]:
     for index, info in enumerate(field(entry, "segments_info", list, where)):
         place = f"{where}: segments_info[{index}]"
         segment_id, area = field(info, "id", int, place), field(info, "area", int, place)
-        category, iscrowd = field(info, "category_id", int, place), field(info, "iscrowd", int, place) == 1
+        category, iscrowd = field(info, "category_id", int, place), field(info, "iscrowd", bool, place) == 1
         first = segments.get(segment_id, Segment(category, 0, iscrowd))
         segments[segment_id] = dataclasses.replace(first, area=first.area + area)
     return segments
