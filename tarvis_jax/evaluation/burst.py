@@ -33,7 +33,7 @@ class Burst:
         task: "exemplar_guided" (by masks, boxes and points alike), "class_guided" or "open_world".
         flow: "trackeval" takes the class of an exemplar-guided track from the ground-truth track of the same id, "burstapi"
             (the later toolkit) from the result; otherwise they agree.
-        similarity: of HOTA: "box" as the official tools, "mask" for what it would be with the IoU of masks. AP is always of masks.
+        similarity: of HOTA: "box" as the official tools, "mask" for what it would be with the IoU of masks. AP is of masks.
 
     Raises:
         DataError: a file is broken, or does not fit to the other.
