@@ -1,0 +1,91 @@
+"""Clip after clip of a video whose objects are given by masks or points (VOS, PET)."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from tarvis_jax.errors import UserError
+from tarvis_jax.inference.geometry import Geometry
+from tarvis_jax.inference.network import Network
+from tarvis_jax.inference.prompts import ClipPrompts, FoundObjects, GivenObject, clip_prompts
+from tarvis_jax.inference.results import ClipLogits, FrameResult
+from tarvis_jax.inference.stitching.objects import ObjectStitcher, masks_of_logits
+from tarvis_jax.models.tarvis import ABSENT
+
+
+class ObjectSegmenter:
+    """Follows given objects; a clip without any is skipped, and what was found before is forgotten."""
+
+    def __init__(self, network: Network, geometry: Geometry, on_clip: Callable[[ClipLogits], None] | None = None):
+        self._network, self._geometry, self._on_clip = network, geometry, on_clip
+        self._given: dict[int, GivenObject] = {}
+        self._found: FoundObjects | None = None
+        self._stitcher = ObjectStitcher()
+
+    def give(self, given: GivenObject) -> None:
+        """Takes an object, in a frame that belongs to no clip yet.
+
+        Raises:
+            UserError: its id was given before, or its mask or point does not fit the frames.
+        """
+        _check_object(given, self._geometry)
+        if given.object_id in self._given:
+            earlier = self._given[given.object_id]
+            raise UserError(
+                f"object {given.object_id}: given in frame {given.frame}, but already in frame {earlier.frame}; ids are unique"
+            )
+        self._given[given.object_id] = given
+
+    def segment(self, images: np.ndarray, start: int, length: int) -> list[FrameResult]:
+        """Segments the clip of frames start..start+length-1 of padded images uint8 [t, h, w, 3]; nothing is final yet."""
+        end = start + length
+        given = [x for x in self._given.values() if start <= x.frame < end]
+        clip = clip_prompts(given, self._found, start, len(images), self._geometry)
+        if clip is None:
+            self._found = None
+            self._stitcher.add({frame: {} for frame in range(start, end)})
+            return []
+        prediction = self._network.segment_objects(images, length, clip.prompts, seed=start)
+        logits = np.array(prediction.mask_logits[: len(clip.ids), :length])
+        _blank_before_first_frames(logits, clip, start)
+        if self._on_clip is not None:
+            background = np.asarray(prediction.background_logits[:, :length])
+            self._on_clip(_clip_logits(start, clip, logits, background))
+        self._found = FoundObjects(clip.ids, start, logits)
+        self._stitcher.add({start + i: masks_of_logits(clip.ids, self._geometry.restore(logits[:, i])) for i in range(length)})
+        return []
+
+    def go_on(self, next_start: int) -> list[FrameResult]:
+        """What is final now that the video goes on, with a next clip from `next_start`."""
+        return [FrameResult(*frame) for frame in self._stitcher.settle(next_start)]
+
+    def finish(self) -> Iterator[FrameResult]:
+        """The frames that are left, now that the video has ended."""
+        for frame in self._stitcher.settle(None):
+            yield FrameResult(*frame)
+
+
+def _check_object(given: GivenObject, geometry: Geometry) -> None:
+    name, (height, width) = f"object {given.object_id}", geometry.given
+    if given.mask is not None:
+        if given.mask.shape != geometry.given:
+            raise UserError(f"{name}: mask of shape {given.mask.shape}; expected {geometry.given}, the size of the frames")
+        if not given.mask.any():
+            raise UserError(f"{name}: its mask in frame {given.frame} is empty; expected at least one pixel")
+    else:
+        x, y = given.point
+        if not (-0.5 <= x < width - 0.5 and -0.5 <= y < height - 0.5):
+            raise UserError(f"{name}: point ({x:g}, {y:g}) lies outside of frame {given.frame} of {width} x {height} pixels")
+
+
+def _blank_before_first_frames(logits: np.ndarray, clip: ClipPrompts, start: int) -> None:
+    """No object is there before the frame in which it is given."""
+    for slot, i in enumerate(clip.ids):
+        if i in clip.first_frames:
+            logits[slot, : clip.first_frames[i] - start] = ABSENT
+
+
+def _clip_logits(start: int, clip: ClipPrompts, logits: np.ndarray, background: np.ndarray) -> ClipLogits:
+    ids: Sequence[int] = clip.ids
+    arrays = {"mask_logits": logits, "object_ids": np.array(ids, np.int64), "background_logits": background}
+    return ClipLogits(np.arange(start, start + logits.shape[1]), arrays)
