@@ -95,6 +95,19 @@ def test_areas_of_the_ground_truth_come_from_its_json(folders):
     assert after["sq"] < before["sq"]
 
 
+def test_areas_of_true_segments_that_share_an_id_add_up(folders):
+    expected = evaluated(CityscapesVps(*folders)).summary
+
+    def split(content):
+        for annotation in content["annotations"]:
+            first = annotation["segments_info"][0]
+            annotation["segments_info"].append(first | {"area": first["area"] - 1})
+            first["area"] = 1
+
+    panoptic.edit(folders[0] / GT_JSON, split)
+    assert_equal_numbers(evaluated(CityscapesVps(*folders)).summary, expected)
+
+
 @pytest.mark.parametrize(
     ("gt", "pred", "reason"),
     [

@@ -99,6 +99,12 @@ def test_a_crowd_is_taken_again_and_again():
     assert found.positives[0] == 0
 
 
+def test_true_tracks_that_count_are_preferred():
+    found = match([[0.9, 0.6]], [0.9], crowd=[True, False])
+    assert found.outcomes[0, 0].tolist() == [track_ap.HIT]
+    assert found.outcomes[0, 5].tolist() == [track_ap.IGNORED]  # 0.6 is too little for 0.75
+
+
 def test_the_largest_100_scores_count():
     found = match(np.zeros((120, 1)), np.arange(120.0))
     assert found.scores.tolist() == list(np.arange(119.0, 19.0, -1))

@@ -62,13 +62,16 @@ def rle(mask, compressed=True):
     """A COCO RLE; null if the mask is empty."""
     if not mask.any():
         return None
-    encoded = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
     if compressed:
-        return {"size": list(mask.shape), "counts": encoded["counts"].decode()}
+        return {"size": list(mask.shape), "counts": coco_counts(mask)}
     flat = np.concatenate([[0], mask.ravel(order="F"), [0]]).astype(int)
     changes = np.flatnonzero(np.diff(flat))
     lengths = np.diff(np.concatenate([[0], changes, [mask.size]]))
     return {"size": list(mask.shape), "counts": lengths.tolist()}
+
+
+def coco_counts(mask):
+    return coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"].decode()
 
 
 def draw_tracks(rng, video_ids):
@@ -243,6 +246,21 @@ def test_broken_json(files):
 def test_warnings(files, change, warning):
     edit(files[1], lambda content: [change(entry) for entry in content])
     assert any(line.startswith(warning) for line in evaluated(YoutubeVis(*files)).warnings)
+
+
+def test_the_area_of_a_track_is_a_mean_over_the_frames_that_show_it(tmp_path):
+    """A false alarm of medium size, empty in two of three frames, lowers the AP of medium tracks alone."""
+    box, far = np.zeros((2, 3, 200, 400), bool)
+    box[:, :140, :140], far[0, :140, 200:340] = True, True
+    content = ground_truth([(1, 1, box, box, 0.5, False)])
+    content["videos"][0].update(height=200, width=400)
+    entries = result([(1, 1, box, box, 0.5, False), (1, 1, box, far, 0.9, False)])
+    entries[1]["segmentations"][1:] = [{"size": [200, 400], "counts": coco_counts(mask)} for mask in far[1:]]
+    gt, pred = tmp_path / "gt.json", tmp_path / "results.json"
+    gt.write_text(json.dumps(content))
+    pred.write_text(json.dumps(entries))
+    summary = evaluated(YoutubeVis(gt, pred)).summary
+    assert summary["AP_medium"] == pytest.approx(0.5)
 
 
 def test_an_empty_result_is_zero_with_a_warning(files):
