@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tarvis_jax.config import ModelConfig
+from tarvis_jax.config import ModelConfig, closest
 from tarvis_jax.conversion.files import read_torch
 from tarvis_jax.conversion.names import is_constant, variables_from_torch
 from tarvis_jax.conversion.pickles import read_pickle
@@ -15,6 +15,7 @@ from tarvis_jax.conversion.recognise import BACKBONE, recognise_backbone
 from tarvis_jax.conversion.state_dict import as_float32, find_state_dict, require_same_constants, require_same_entries
 from tarvis_jax.conversion.template import state_template
 from tarvis_jax.errors import UserError
+from tarvis_jax.models.backbones import BACKBONES
 
 _READERS = {".pth": read_torch, ".pkl": read_pickle}
 
@@ -45,15 +46,15 @@ def import_backbone(source: Path, name: str) -> dict[str, Any]:
     Raises:
         UserError: the file cannot be read or does not hold that backbone.
     """
+    if name not in BACKBONES:
+        raise UserError(f"--backbone={name}: no such backbone; {closest(name, BACKBONES)}")
     if source.suffix not in _READERS:
         raise UserError(f"{source}: expected a file named *{' or *'.join(_READERS)}")
     state = _with_names_of_the_original(find_state_dict(_READERS[source.suffix](source), source), source)
     found = recognise_backbone(state, source)
     if found != name:
         raise UserError(f"{source}: holds a {found}, not a {name}; expected --backbone={found} or another file")
-    template = state_template(ModelConfig(backbone=name))
-    prefixes = (BACKBONE, "backbone.norm_layers.")
-    expected = {entry: array for entry, array in template.items() if entry.startswith(prefixes)}
+    expected = _expected_entries(name)
     state = {BACKBONE + part: array for part, array in state.items()}
     state |= {entry: _identity(entry, array) for entry, array in expected.items() if _OUTPUT_NORM.fullmatch(entry)}
     require_same_entries(state, expected, f"{source} does not fit the backbone {name}")
@@ -78,6 +79,13 @@ def _renamed(name: str) -> str:
     for pattern, replacement in _TORCHVISION:
         name = re.sub(pattern, replacement, name)
     return name
+
+
+def _expected_entries(backbone: str) -> dict[str, np.ndarray]:
+    """The part of the original's state dict that is the backbone's."""
+    shortest = ModelConfig(backbone=backbone, neck_layers=1, decoder_layers=1, object_encoder_layers=1)
+    prefixes = (BACKBONE, "backbone.norm_layers.")
+    return {entry: array for entry, array in state_template(shortest).items() if entry.startswith(prefixes)}
 
 
 def _identity(name: str, array: np.ndarray) -> np.ndarray:

@@ -25,12 +25,15 @@ SMALL = ModelConfig(
 
 
 def random_state(config: ModelConfig, seed: int = 0) -> dict[str, np.ndarray]:
-    """A state dict of random weights, in the original's order."""
+    """A state dict of random weights with which the model computes, in the original's order."""
     rng = np.random.default_rng(seed)
-    return {
-        name: value if names.is_constant(name) else rng.standard_normal(value.shape, np.float32)
-        for name, value in state_template(config).items()
-    }
+
+    def weight(name: str, shape: tuple[int, ...]) -> np.ndarray:
+        values = rng.standard_normal(shape, np.float32) * np.float32(0.1)
+        return 1 + np.abs(values) if name.endswith("running_var") else values
+
+    template = state_template(config)
+    return {name: value if names.is_constant(name) else weight(name, value.shape) for name, value in template.items()}
 
 
 def manifest(shared: Path, backbone: str, stage: str) -> list[dict]:
