@@ -45,7 +45,7 @@ class CityscapesVps:
         true_entries = _entries(truth, gt / _GT_JSON, list(names))
         pred_entries = _entries(result, pred / _PRED_JSON, list(names))
         for (image_id, mask_name), true_entry, pred_entry in zip(names.items(), true_entries, pred_entries, strict=True):
-            true = true_segments(true_entry, f"{gt / _GT_JSON}: image {image_id}")
+            true = true_segments(true_entry, f"{gt / _GT_JSON}: image {image_id}", self._categories)
             predicted = predicted_categories(pred_entry, f"{pred / _PRED_JSON}: image {image_id}", self._categories)
             paths = gt / _GT_PNGS / mask_name, pred / _PRED_PNGS / f"{image_id}.png"
             self._frames[_video_name(image_id)].append(FrameFiles(*paths, true, predicted))

@@ -11,6 +11,8 @@ from tarvis_jax.evaluation.folders import listing
 from tarvis_jax.evaluation.masks import read_rgb_ids
 from tarvis_jax.evaluation.vpq import VOID, Frame, Segment, compare_frame
 
+_MAX_CATEGORY = 254  # 255 is no class in the official tools
+
 
 @dataclasses.dataclass(frozen=True)
 class Categories:
@@ -38,17 +40,21 @@ def read_categories(content: Mapping[str, Any], path: Path) -> Categories:
         category = field(entry, "id", int, where)
         if category in names:
             raise DataError(f"{where}: the id {category} is there twice")
+        if not 0 <= category <= _MAX_CATEGORY:
+            raise DataError(f"{where}: the id {category}: expected 0 .. {_MAX_CATEGORY}")
         names[category], isthing[category] = field(entry, "name", str, where), bool(field(entry, "isthing", bool, where))
+    if not names:
+        raise DataError(f"{path}: no categories")
     return Categories(distinct_names(names), isthing)
 
 
-def true_segments(entry: Mapping[str, Any], where: str) -> dict[int, Segment]:
+def true_segments(entry: Mapping[str, Any], where: str, known: Categories) -> dict[int, Segment]:
     """The segments of one annotation of the ground truth; the areas of segments that share an id add up."""
     segments: dict[int, Segment] = {}
     for index, info in enumerate(field(entry, "segments_info", list, where)):
         place = f"{where}: segments_info[{index}]"
         segment_id, area = field(info, "id", int, place), field(info, "area", int, place)
-        category, iscrowd = field(info, "category_id", int, place), field(info, "iscrowd", bool, place) == 1
+        category, iscrowd = _category(info, place, known), field(info, "iscrowd", bool, place) == 1
         first = segments.get(segment_id, Segment(category, 0, iscrowd))
         segments[segment_id] = dataclasses.replace(first, area=first.area + area)
     return segments
@@ -59,14 +65,19 @@ def predicted_categories(entry: Mapping[str, Any], where: str, known: Categories
     found: dict[int, int] = {}
     for index, info in enumerate(field(entry, "segments_info", list, where)):
         place = f"{where}: segments_info[{index}]"
-        segment_id, category = field(info, "id", int, place), field(info, "category_id", int, place)
+        segment_id, category = field(info, "id", int, place), _category(info, place, known)
         if segment_id in found:
             raise DataError(f"{place}: the id {segment_id} is there twice")
-        if category not in known.names:
-            expected = f"expected one of the ground truth's {len(known.names)} ({min(known.names)} .. {max(known.names)})"
-            raise DataError(f"{place}: unknown category_id {category}; {expected}")
         found[segment_id] = category
     return found
+
+
+def _category(info: Mapping[str, Any], where: str, known: Categories) -> int:
+    category = field(info, "category_id", int, where)
+    if category not in known.names:
+        expected = f"expected one of the ground truth's {len(known.names)} ({min(known.names)} .. {max(known.names)})"
+        raise DataError(f"{where}: unknown category_id {category}; {expected}")
+    return category
 
 
 def require_files(folder: Path, names: list[str]) -> None:

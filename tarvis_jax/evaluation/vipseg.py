@@ -52,7 +52,7 @@ class Vipseg:
             require_files(pred / _PRED_PNGS / video, names)
             self._frames[video] = []
             for name, true_entry, pred_entry in zip(names, true_entries[video], pred_entries[video], strict=True):
-                true = true_segments(true_entry, f"{gt / _GT_JSON}: {video}/{name}")
+                true = true_segments(true_entry, f"{gt / _GT_JSON}: {video}/{name}", self._categories)
                 predicted = predicted_categories(pred_entry, f"{pred / _PRED_JSON}: {video}/{name}", self._categories)
                 paths = gt / _GT_PNGS / video / name, pred / _PRED_PNGS / video / name
                 self._frames[video].append(FrameFiles(*paths, true, predicted))

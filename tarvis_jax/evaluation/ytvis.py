@@ -1,6 +1,6 @@
 """YouTube-VIS and OVIS: average precision of tracks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,7 @@ def _as_lists(matches: Matches) -> dict[str, Any]:
     }
 
 
-def _matches(states: Sequence[State], categories: Mapping[int, str]) -> dict[int, list[Matches]]:
+def _matches(states: Iterable[State], categories: Mapping[int, str]) -> dict[int, list[Matches]]:
     """The matches of each category by id, a video each, of states."""
     found: dict[int, list[Matches]] = {category: [] for category in categories}
     for state in states:

@@ -166,6 +166,9 @@ def test_broken_results(folders, change, reason):
         (lambda c: c["images"].reverse(), "images must be sorted by file_name"),
         (lambda c: c["annotations"].reverse(), "annotations.0.: expected image '0000_0000_"),
         (lambda c: c["categories"].append(c["categories"][0]), "the id 0 is there twice"),
+        (lambda c: c["categories"].clear(), "no categories"),
+        (lambda c: c["categories"][0].update(id=255), r"the id 255: expected 0 \.\. 254"),
+        (lambda c: c["categories"].pop(0), "unknown category_id 0"),
         (lambda c: c["images"].append(c["images"][0]), "is there twice"),
         (lambda c: c["images"].clear(), "no images"),
         (
