@@ -109,54 +109,61 @@ def corrupt_rle(counts: Sequence[str | bytes], height: int, width: int) -> tuple
     lengths = np.array([len(string) for string in strings])
     if not lengths.all():
         return int(np.argmin(lengths)), "RLE counts are empty"
+    stops = np.cumsum(lengths)
     digits = np.frombuffer(b"".join(strings), np.uint8) - np.uint8(48)
-    owners = np.repeat(np.arange(len(strings)), lengths)
     if digits.max() > 63:
-        return int(owners[np.argmax(digits > 63)]), "RLE counts are corrupt (a character outside '0'..'o')"
-    is_last = (digits & 32) == 0
-    complete = is_last[np.cumsum(lengths) - 1]
+        bad = np.searchsorted(stops, np.argmax(digits > 63), side="right")
+        return int(bad), "RLE counts are corrupt (a character outside '0'..'o')"
+    is_last = digits < 32
+    complete = is_last[stops - 1]
     if not complete.all():
         return int(np.argmin(complete)), "RLE counts are corrupt (they end within a number)"
-    return _wrong_runs(digits, is_last, owners, height, width)
-
-
-def _wrong_runs(digits, is_last, owners, height: int, width: int) -> tuple[int, str] | None:
-    """The part of `corrupt_rle` that looks at numbers: base-32 digits, lowest first, the last one of each marked."""
     ends = np.flatnonzero(is_last)
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    sizes = ends - starts + 1
-    owners = owners[starts]
+    return _wrong_runs(digits, ends, np.searchsorted(ends, stops - lengths), height * width, f"({height} x {width})")
+
+
+def _wrong_runs(digits: np.ndarray, ends: np.ndarray, firsts: np.ndarray, pixels: int, size: str) -> tuple[int, str] | None:
+    """The part of `corrupt_rle` that looks at numbers, as 32-bit integers: what pycocotools reads.
+
+    `digits` are base-32 digits, a number's lowest one first, `ends` the places of the highest ones; `firsts` are the indices of
+    the strings' first numbers.
+    """
+
+    def string_of(is_bad: np.ndarray) -> int:
+        return int(np.searchsorted(firsts, np.argmax(is_bad), side="right")) - 1
+
+    sizes = np.diff(ends, prepend=-1)
     if sizes.max() > _MAX_DIGITS:
-        return int(owners[np.argmax(sizes > _MAX_DIGITS)]), "RLE counts are corrupt (a number is too long)"
-    places = np.arange(len(digits)) - np.repeat(starts, sizes)
-    numbers = np.add.reduceat((digits & 31).astype(np.int64) << (5 * places), starts)
-    numbers -= np.where(digits[ends] & 16, np.int64(1) << (5 * sizes), 0)  # two's complement
-    runs = _undo_differences(numbers, owners)
+        return string_of(sizes > _MAX_DIGITS), "RLE counts are corrupt (a number is too long)"
+    numbers = ((digits[ends].view(np.int8) ^ 16) - 16).astype(np.int32)  # the highest digit has the sign
+    for place in range(1, sizes.max()):
+        longer = np.flatnonzero(sizes > place)
+        numbers[longer] = (numbers[longer] << 5) + (digits[ends[longer] - place] & 31)
+    runs = _undo_differences(numbers, firsts)
     if runs.min() < 0:
-        return int(owners[np.argmax(runs < 0)]), "RLE counts are corrupt (a negative run length)"
-    areas = np.bincount(owners, weights=runs)
-    if (areas != height * width).any():
-        bad = int(np.argmax(areas != height * width))
-        return bad, f"RLE counts cover {int(areas[bad])} pixels, expected {height * width} ({height} x {width})"
+        return string_of(runs < 0), "RLE counts are corrupt (a negative run length)"
+    areas = np.add.reduceat(runs, firsts, dtype=np.int64)
+    if (areas != pixels).any():
+        bad = int(np.argmax(areas != pixels))
+        return bad, f"RLE counts cover {areas[bad]} pixels, expected {pixels} {size}"
     return None
 
 
-def _undo_differences(numbers: np.ndarray, owners: np.ndarray) -> np.ndarray:
-    """Run lengths: from a string's fourth number on, each is stored as its difference to the one two before."""
-    places = _places(owners)
+def _undo_differences(numbers: np.ndarray, firsts: np.ndarray) -> np.ndarray:
+    """Run lengths: from a string's fourth number on, each is stored as its difference to the one two before.
+
+    So every second element of the array is a chain of running sums, which begin anew at the first three numbers of a string.
+    """
+    sizes = np.diff(firsts, append=len(numbers))
+    heads = np.sort(np.concatenate([firsts, firsts[sizes > 1] + 1, firsts[sizes > 2] + 2]))
     runs = numbers.copy()
-    for chain in (np.flatnonzero(places % 2 == 1), np.flatnonzero((places % 2 == 0) & (places > 0))):
-        total = np.cumsum(numbers[chain])
-        head = np.arange(len(chain)) - _places(owners[chain])
-        runs[chain] = total - (total - numbers[chain])[head]
+    for parity in (0, 1):
+        chain = runs[parity::2]
+        own = heads[heads % 2 == parity] // 2
+        if len(own):
+            chain[own[1:]] -= np.add.reduceat(chain, own)[:-1]
+            np.cumsum(chain, out=chain)
     return runs
-
-
-def _places(owners: np.ndarray) -> np.ndarray:
-    """Of each element of a sorted array: how many equal ones stand before it."""
-    index = np.arange(len(owners))
-    is_first = np.diff(owners, prepend=-1) != 0
-    return index - np.maximum.accumulate(np.where(is_first, index, 0))
 
 
 def _shortened(value: Any) -> str:
