@@ -5,8 +5,6 @@ import json
 import multiprocessing
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 
 from tarvis_jax.errors import UserError
 from tarvis_jax.evaluation.benchmark import Benchmark, State
@@ -19,12 +17,11 @@ def evaluate_videos(benchmark: Benchmark, videos: Sequence[str], workers: int = 
 
     Every state has been JSON, so that one that was stored meanwhile cannot differ. The first error ends the run.
     """
-    encoded = _in_processes(benchmark, videos, workers) if min(workers, len(videos)) > 1 else map(_evaluator(benchmark), videos)
+    if min(workers, len(videos)) > 1:
+        encoded = _in_processes(benchmark, videos, workers)
+    else:
+        encoded = map(functools.partial(_encoded_state, benchmark), videos)
     return {name: json.loads(text) for name, text in zip(videos, _with_progress(encoded, len(videos)), strict=True)}
-
-
-def _evaluator(benchmark: Benchmark):
-    return functools.partial(_encoded_state, benchmark)
 
 
 def _encoded_state(benchmark: Benchmark, name: str) -> str:
@@ -44,6 +41,9 @@ def _encoded_state_in_worker(name: str) -> str:
 
 
 def _in_processes(benchmark: Benchmark, videos: Sequence[str], workers: int) -> Iterator[str]:
+    from concurrent.futures import ProcessPoolExecutor  # brings much that one process does not need
+    from concurrent.futures.process import BrokenProcessPool
+
     count = min(workers, len(videos))
     try:
         with ProcessPoolExecutor(count, _process_context(), initializer=_set_benchmark, initargs=(benchmark,)) as pool:

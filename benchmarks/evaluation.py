@@ -1,0 +1,104 @@
+"""Speed and memory of the evaluations on drawn data, beside a plain full-frame version of the same measures.
+
+Examples:
+  python -m benchmarks.evaluation davis --workers=1,2
+  python -m benchmarks.evaluation davis_long davis_crowd
+
+Each set is drawn (the same for the same seed) and scored by the command in a process of its own, start and decoding included.
+The plain version, the one of the tests, is timed in the same run on a part of the frames; its ratio to the command hardly
+depends on the machine.
+"""
+
+import argparse
+import dataclasses
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from benchmarks.evaluation_davis import DavisSize, davis_flags
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Usage:
+    """Of a process and those that it started."""
+
+    cpu_seconds: float
+    wall_seconds: float
+    peak_mib: float  # of the largest of them
+
+
+@dataclasses.dataclass(frozen=True)
+class BenchmarkSet:
+    """Drawn data and the two ways to score it.
+
+    Attributes:
+        draw: writes the data below a folder; the arguments are the folder and a seed. Returns the number of scored frames.
+        flags: arguments of the command for the data in a folder.
+        plain: scores a part of the frames of the data in a folder plainly; returns their number.
+    """
+
+    draw: Callable[[Path, int], int]
+    flags: Callable[[Path], Sequence[str]]
+    plain: Callable[[Path], int]
+
+
+def measure(command: Sequence[str]) -> Usage:
+    """Runs a command; its output is dropped, its failure is an error."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return Usage(usage.ru_utime + usage.ru_stime, time.perf_counter() - start, usage.ru_maxrss / 1024)
+
+
+def _davis_set(size: DavisSize) -> BenchmarkSet:
+    return BenchmarkSet(size.draw, davis_flags, size.plain)
+
+
+SETS = {
+    "davis": _davis_set(DavisSize(sequences=4, frames=60, objects=3, radius=(40, 110), plain_frames=40)),
+    "davis_long": _davis_set(DavisSize(sequences=1, frames=5000, objects=2, radius=(40, 110), plain_frames=40)),
+    "davis_crowd": _davis_set(DavisSize(sequences=1, frames=60, objects=200, radius=(10, 25), plain_frames=2)),
+}
+
+
+def run_set(name: str, seed: int, workers: Sequence[int]) -> Iterator[str]:
+    """A line of the report for each number of worker processes."""
+    chosen = SETS[name]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        frames = chosen.draw(folder, seed)
+        start = time.process_time()
+        plain_seconds = frames / chosen.plain(folder)
+        plain_seconds *= time.process_time() - start
+        for count in workers:
+            usage = measure([sys.executable, "-m", "tarvis_jax.evaluate", *chosen.flags(folder), f"--workers={count}"])
+            yield (
+                f"{name:12}{frames:8}{count:9}{usage.cpu_seconds:9.2f}{usage.wall_seconds:9.2f}"
+                f"{frames / usage.wall_seconds:10.0f}{usage.peak_mib:10.0f}{plain_seconds / usage.cpu_seconds:12.1f}"
+            )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sets", nargs="+", choices=SETS, metavar="SET", help=", ".join(SETS))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", default="1", help="numbers of processes, comma-separated")
+    arguments = parser.parse_args()
+    workers = [int(count) for count in arguments.workers.split(",")]
+    print(f"{'set':12}{'frames':>8}{'workers':>9}{'CPU s':>9}{'wall s':>9}{'frames/s':>10}{'peak MiB':>10}{'plain/CPU':>12}")
+    for name in arguments.sets:
+        for line in run_set(name, arguments.seed, workers):
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
