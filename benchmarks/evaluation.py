@@ -59,14 +59,14 @@ def measure(command: Sequence[str]) -> Usage:
     return Usage(usage.ru_utime + usage.ru_stime, time.perf_counter() - start, usage.ru_maxrss / 1024)
 
 
-def _davis_set(size: DavisSize) -> BenchmarkSet:
-    return BenchmarkSet(size.draw, davis_flags, size.plain)
+def _drawn(size: DavisSize, flags: Callable[[Path], Sequence[str]]) -> BenchmarkSet:
+    return BenchmarkSet(size.draw, flags, size.plain)
 
 
 SETS = {
-    "davis": _davis_set(DavisSize(sequences=4, frames=60, objects=3, radius=(40, 110), plain_frames=40)),
-    "davis_long": _davis_set(DavisSize(sequences=1, frames=5000, objects=2, radius=(40, 110), plain_frames=40)),
-    "davis_crowd": _davis_set(DavisSize(sequences=1, frames=60, objects=200, radius=(10, 25), plain_frames=2)),
+    "davis": _drawn(DavisSize(sequences=4, frames=60, objects=3, radius=(40, 110), plain_frames=40), davis_flags),
+    "davis_long": _drawn(DavisSize(sequences=1, frames=5000, objects=2, radius=(40, 110), plain_frames=40), davis_flags),
+    "davis_crowd": _drawn(DavisSize(sequences=1, frames=60, objects=200, radius=(10, 25), plain_frames=2), davis_flags),
 }
 
 
