@@ -1,5 +1,8 @@
 """How close to the original's stored numbers counts as equal: one bar for all parity tests, in float32 on a CPU."""
 
+from collections.abc import Iterable
+from typing import NamedTuple
+
 import numpy as np
 
 MEDIAN_OF_STD = 1e-4  # median absolute difference, in standard deviations of the reference
@@ -7,15 +10,41 @@ PERCENTILE_OF_STD = 1e-2  # 99.9th percentile of the absolute difference, likewi
 SIGN_AGREEMENT = 0.9995  # share of mask logits whose sign is the reference's
 
 
-def assert_close_to_reference(actual, expected, name: str, *, signs: bool = False) -> None:
-    """Fails unless `actual` agrees with the stored `expected` within the bar above; `signs` for mask logits."""
+class Agreement(NamedTuple):
+    """How far an array is from the reference: the bar's figures, the sign agreement of mask logits alone (else None)."""
+
+    name: str
+    median: float
+    percentile: float
+    signs: float | None
+
+    def misses(self) -> list[str]:
+        """What misses the bar, in words; empty if nothing does. Anything that is not finite misses it."""
+        found = []
+        if not self.median < MEDIAN_OF_STD:
+            found.append(f"{self.name}: median difference {self.median:.2e} of the reference's std, bar {MEDIAN_OF_STD}")
+        if not self.percentile < PERCENTILE_OF_STD:
+            found.append(f"{self.name}: 99.9 % of differences below {self.percentile:.2e} of its std, bar {PERCENTILE_OF_STD}")
+        if self.signs is not None and not self.signs >= SIGN_AGREEMENT:
+            found.append(f"{self.name}: {self.signs:.4%} of the signs agree, bar {SIGN_AGREEMENT:.2%}")
+        return found
+
+
+def compare(actual, expected, name: str, *, signs: bool = False) -> Agreement:
+    """The figures of `actual` against the stored `expected`, which must have its shape; `signs` for mask logits."""
     actual, expected = np.asarray(actual, np.float64), np.asarray(expected, np.float64)
     assert actual.shape == expected.shape, f"{name}: shape {actual.shape}, the reference has {expected.shape}"
-    assert np.isfinite(actual).all(), f"{name}: not finite"
     difference, unit = np.abs(actual - expected), expected.std()
-    median, high = np.median(difference) / unit, np.percentile(difference, 99.9) / unit
-    assert median < MEDIAN_OF_STD, f"{name}: median difference {median:.2e} of the reference's std, bar {MEDIAN_OF_STD}"
-    assert high < PERCENTILE_OF_STD, f"{name}: 99.9 % of differences below {high:.2e} of its std, bar {PERCENTILE_OF_STD}"
-    if signs:
-        agreement = np.mean((actual > 0) == (expected > 0))
-        assert agreement >= SIGN_AGREEMENT, f"{name}: {agreement:.4%} of the signs agree, bar {SIGN_AGREEMENT:.2%}"
+    agreement = float(np.mean((actual > 0) == (expected > 0))) if signs else None
+    return Agreement(name, float(np.median(difference) / unit), float(np.percentile(difference, 99.9) / unit), agreement)
+
+
+def assert_within_bar(agreements: Iterable[Agreement]) -> None:
+    """Fails with all that misses the bar."""
+    misses = [miss for agreement in agreements for miss in agreement.misses()]
+    assert not misses, "\n".join(misses)
+
+
+def assert_close_to_reference(actual, expected, name: str, *, signs: bool = False) -> None:
+    """Fails unless `actual` agrees with the stored `expected` within the bar above; `signs` for mask logits."""
+    assert_within_bar([compare(actual, expected, name, signs=signs)])

@@ -1,6 +1,5 @@
-"""The whole network: the original's stored passes, and properties of a small random network."""
+"""The whole network: which variables it has, and properties of a small random one. Its numbers: `test_stored_forward.py`."""
 
-import json
 from functools import partial
 
 import flax.linen as nn
@@ -10,123 +9,40 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from tarvis_jax.config import ModelConfig
-from tarvis_jax.models.object_points import no_prompts, points_in_padded_image
+from tarvis_jax.models.decoder import Predictions
+from tarvis_jax.models.object_points import no_prompts
 from tarvis_jax.models.queries import ClassRange
 from tarvis_jax.models.tarvis import ABSENT, TarViS, background_logits, object_logits
 from tests.models.small import SMALL, with_garbage
-from tests.parity import assert_close_to_reference
-
-VOCABULARY = (("cityscapes_vps", 19), ("kitti_step", 19), ("ovis", 25), ("vipseg", 124), ("youtube_vis", 40))
-PADDED = (128, 192)
-ORIGINAL = TarViS(ModelConfig(vocabulary=VOCABULARY))
+from tests.models.stored_forward import original_model
 
 MODEL = TarViS(SMALL)
 
 
-def _pad(x):
-    """Frames or masks [..., h, w] or [..., h, w, 3] with the padding of the stored passes."""
-    images = x.dtype == np.uint8
-    at = x.ndim - (3 if images else 2)
-    width = [(0, 0)] * x.ndim
-    width[at : at + 2] = [(0, have - size) for have, size in zip(PADDED, x.shape[at : at + 2], strict=True)]
-    return np.pad(x, width, constant_values=128 if images else False)
+def test_all_variables_of_the_original_are_made(reference_variables, reference_backbone):
+    model = original_model(reference_backbone)
+    made = {"buffers": {}} | nn.unbox(jax.eval_shape(partial(model.init, method="initialise"), jax.random.key(0)))
+    assert jax.tree.map(jnp.shape, made) == jax.tree.map(jnp.shape, reference_variables)
 
 
-def _apply(variables, images, **inputs):
-    """Predictions for one clip of the stored passes, and the running queries of all stages [l, q, c]."""
-    forward = partial(ORIGINAL.apply, task=inputs.pop("task"), train=False, mutable="intermediates")
-    with jax.default_matmul_precision("highest"):
-        predictions, sown = jax.jit(forward)(variables, _pad(images)[None], **inputs)
-    return predictions, np.concatenate(sown["intermediates"]["decoder"]["queries"])
-
-
-def _assert_matches(stored, prefix, predictions, queries):
-    """Running queries and mask logits of all queries in use against a stored pass."""
-    valid = np.asarray(predictions.query_valid[0])
-    for layer in (0, 1, 9):
-        assert_close_to_reference(queries[layer][valid], stored[f"{prefix}queries_l{layer}"], f"queries after layer {layer}")
-    groups = [str(name) for name in stored[f"{prefix}query_group_names"]]
-    step = json.loads(str(stored["strides"]))["qs"]
-    for layer in (0, 1, 5, 9):
-        if f"{prefix}mask_logits_l{layer}" in stored:
-            logits = np.concatenate([predictions.mask_logits(group, layer)[0] for group in groups])[valid][::step]
-            assert_close_to_reference(logits, stored[f"{prefix}mask_logits_l{layer}"], f"masks, stage {layer}", signs=True)
-
-
-def _load(shared, name):
-    with np.load(shared / "reference" / f"forward_resnet50_{name}.npz") as file:
-        return dict(file)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["vis", "vps", "vps_cityscapes"])
-def test_classes_match_the_original(shared, reference_variables, name):
-    stored = _load(shared, name)
-    classes = ClassRange.of(ORIGINAL.config, str(stored["dataset"]).lower())
-    task = name.split("_")[0]
-    predictions, queries = _apply(reference_variables, stored["images"], task=task, classes=classes)
-    _assert_matches(stored, "", predictions, queries)
-    assert_close_to_reference(predictions.class_logits[:, 0], stored["class_logits"], "class logits")
-
-
-@pytest.mark.slow
-def test_masks_of_objects_match_the_original(shared, reference_variables):
-    stored = _load(shared, "vos")
-    first = _mask_prompts(_pad(stored["a_ref_masks"].astype(bool))[:, None], frames=[0])
-    _assert_objects_match(stored, "a_", *_apply(reference_variables, stored["a_images"], task="vos", prompts=first))
-
-    masks = np.zeros((3, 3, *PADDED), bool)
-    masks[:2, :2] = _masks_of(stored["a_out_vos_logits"][:, 2:])
-    masks[2, 2] = _pad(stored["b_ref_masks"].astype(bool))[0]
-    second = _mask_prompts(masks, frames=[0, 1, 2])
-    _assert_objects_match(stored, "b_", *_apply(reference_variables, stored["b_images"], task="vos", prompts=second))
-
-
-@pytest.mark.slow
-def test_points_match_the_original(shared, reference_variables):
-    stored = _load(shared, "pet")
-    points = points_in_padded_image(stored["a_ref_points_yx"][:, ::-1], stored["a_images"].shape[1:3], PADDED)
-    first = no_prompts(1, 3, 2, *PADDED).replace(
-        frames=jnp.array([[0, 1]]),
-        valid=jnp.ones((1, 3), bool),
-        is_point=jnp.ones((1, 3), bool),
-        points=jnp.asarray(points)[None],
-        point_frames=jnp.asarray(stored["a_ref_frame_indices"], jnp.int32)[None],
+def test_object_and_background_logits_are_the_largest_of_their_queries():
+    keys = jax.random.split(jax.random.key(0), 3)
+    predictions = Predictions(
+        features=jax.random.normal(keys[0], (1, 2, 4, 6, 8)),
+        mask_embeddings={
+            "background_vos": jax.random.normal(keys[1], (3, 1, 5, 8)),
+            "vos": jax.random.normal(keys[2], (3, 1, 6, 8)),
+        },
+        class_logits=None,
+        query_valid=jnp.array([[True] * 9 + [False] * 2]),
+        per_object=2,
     )
-    _assert_objects_match(stored, "a_", *_apply(reference_variables, stored["a_images"], task="vos", prompts=first))
-
-    second = _mask_prompts(_masks_of(stored["a_out_vos_logits"][:, 2:]), frames=[0, 1])
-    _assert_objects_match(stored, "b_", *_apply(reference_variables, stored["b_images"], task="vos", prompts=second))
-
-
-def _assert_objects_match(stored, prefix, predictions, queries):
-    _assert_matches(stored, prefix, predictions, queries)
-    expected = stored[f"{prefix}out_vos_logits"]
-    appeared = expected > ABSENT  # the original blanks an object in the frames before its first
-    assert appeared.any(axis=(1, 2, 3)).all()
-    assert_close_to_reference(object_logits(predictions, 9)[0][appeared], expected[appeared], "objects", signs=True)
-    background = predictions.mask_logits("background_vos", 9)
-    step = json.loads(str(stored["strides"]))["out_background_stride"]
-    assert_close_to_reference(background[0, ::step], stored[f"{prefix}out_background_logits"], "background", signs=True)
-    np.testing.assert_array_equal(background_logits(predictions, 9), background.max(axis=1))
-
-
-def _masks_of(logits):
-    """Masks of padded images from logits at a quarter of their size, [n, t, h, w] both."""
-    return np.asarray(jax.image.resize(logits, (*logits.shape[:2], *PADDED), "bilinear")) > 0
-
-
-def _mask_prompts(masks, frames):
-    """Prompts of one clip: masks [n, r, h, w] in reference frames of the given indices."""
-    return no_prompts(1, *masks.shape).replace(
-        masks=jnp.asarray(masks)[None], frames=jnp.array([frames]), valid=jnp.ones((1, len(masks)), bool)
-    )
-
-
-def test_all_variables_of_the_original_are_made(reference_variables):
-    made = nn.unbox(jax.eval_shape(partial(ORIGINAL.init, method="initialise"), jax.random.key(0)))
-    assert jax.tree.map(jnp.shape, dict(made)) == jax.tree.map(jnp.shape, reference_variables)
+    background, objects = (predictions.mask_logits(group, 1) for group in ("background_vos", "vos"))
+    np.testing.assert_array_equal(background_logits(predictions, 1), background.max(axis=1))
+    found = object_logits(predictions, 1)
+    np.testing.assert_array_equal(found[0, 0], jnp.maximum(objects[0, 0], objects[0, 1]))
+    np.testing.assert_array_equal(found[0, 1], jnp.maximum(objects[0, 2], objects[0, 3]))
+    assert (found[0, 2] == ABSENT).all()
 
 
 @pytest.fixture(scope="module")
