@@ -5,15 +5,16 @@ Classes and scores are means over the whole video. Until its end, masks are prov
 
 import pickle
 import tempfile
+import weakref
+import zlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-from pycocotools import mask as rle
 
 from data import categories
 from data.categories import Categories
-from tarvis_jax.inference.geometry import Geometry
+from tarvis_jax.inference.geometry import Geometry, Size
 from tarvis_jax.inference.network import ClassPrediction, Network
 from tarvis_jax.inference.results import ClipLogits, FrameResult, PanopticFrame, TrackInfo
 from tarvis_jax.inference.stitching.instances import InstanceSettings, InstanceStitcher
@@ -43,7 +44,7 @@ class ClassSegmenter:
         self._categories = categories.load(dataset)
         self._instances, self._semantics = InstanceStitcher(INSTANCES[task]), SemanticStitcher()
         self._waiting: dict[int, dict[int, np.ndarray]] = {}  # masks of frames whose classes are not complete
-        self._spool = _Spool()
+        self._spool = _Spool(geometry.given)
 
     def segment(self, images: np.ndarray, start: int, length: int) -> list[FrameResult]:
         """Segments the clip of frames start..start+length-1 of padded images uint8 [t, h, w, 3].
@@ -82,14 +83,14 @@ class ClassSegmenter:
         if class_logits is not None:
             restored = self._geometry.restore(without_things(class_logits, self._categories.isthing))
             class_map = restored.argmax(axis=0).astype(np.uint8)
-        self._spool.write(_SpooledFrame.of(frame, masks, class_map))
+        self._spool.write(_SpooledFrame(frame, masks, class_map))
         return FrameResult(frame, masks, provisional=True)
 
     def _final_instances(self) -> Iterator[FrameResult]:
         pairs = best_tracks(self._instances.tracks, REPORTED_TRACKS.get(self._dataset, DEFAULT_REPORTED_TRACKS))
         self.tracks = [_track_info(self._categories, i, c - 1, score) for i, c, score in pairs]
         for frame in self._spool:
-            instances = disjoint_masks(frame.masks(), pairs)
+            instances = disjoint_masks(frame.masks, pairs)
             masks: dict[int, np.ndarray] = {}
             for pair, mask in zip(pairs, instances, strict=True):
                 if mask is not None and mask.any():
@@ -100,7 +101,7 @@ class ClassSegmenter:
         segments = panoptic_tracks(self._instances.tracks, self._categories.isthing, PANOPTIC_THRESHOLD)
         self.tracks = [_track_info(self._categories, *segment) for segment in segments]
         for frame in self._spool:
-            class_map, track_map = merge_panoptic(frame.class_map, frame.masks(), segments)
+            class_map, track_map = merge_panoptic(frame.class_map, frame.masks, segments)
             present = np.unique(track_map[track_map > 0]).tolist()
             masks = {i: track_map == i for i in present}
             yield FrameResult(frame.index, masks, panoptic=PanopticFrame(class_map, track_map))
@@ -120,32 +121,32 @@ def _clip_logits(start: int, length: int, prediction: ClassPrediction) -> ClipLo
 
 
 class _SpooledFrame(NamedTuple):
-    """A frame as it waits: run-length encoded masks by track id, and its class map uint8 [h, w] or None."""
+    """A frame as it waits: masks bool [h, w] by track id, and its class map uint8 [h, w] or None."""
 
     index: int
-    encoded: dict[int, dict]
+    masks: dict[int, np.ndarray]
     class_map: np.ndarray | None
-
-    @classmethod
-    def of(cls, index: int, masks: dict[int, np.ndarray], class_map: np.ndarray | None) -> "_SpooledFrame":
-        return cls(index, {i: rle.encode(np.asfortranarray(mask, np.uint8)) for i, mask in masks.items()}, class_map)
-
-    def masks(self) -> dict[int, np.ndarray]:
-        return {i: rle.decode(encoded).astype(bool) for i, encoded in self.encoded.items()}
 
 
 class _Spool:
     """Frames in a temporary file, read in the order in which they were written."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: Size) -> None:
+        self._size = size
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the spool
+        weakref.finalize(self, self._file.close)
         self._frames = 0
 
     def write(self, frame: _SpooledFrame) -> None:
-        pickle.dump(tuple(frame), self._file)
+        packed = {i: np.packbits(mask) for i, mask in frame.masks.items()}
+        record = pickle.dumps((frame.index, packed, frame.class_map))
+        pickle.dump(zlib.compress(record, level=1), self._file)
         self._frames += 1
 
     def __iter__(self) -> Iterator[_SpooledFrame]:
         self._file.seek(0)
+        height, width = self._size
         for _ in range(self._frames):
-            yield _SpooledFrame(*pickle.load(self._file))
+            index, packed, class_map = pickle.loads(zlib.decompress(pickle.load(self._file)))
+            masks = {i: np.unpackbits(x, count=height * width).astype(bool).reshape(height, width) for i, x in packed.items()}
+            yield _SpooledFrame(index, masks, class_map)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data import categories
 from tarvis_jax.config import closest, require
 from tarvis_jax.errors import UserError
 from tarvis_jax.inference.class_segmenter import ClassSegmenter
@@ -191,7 +192,6 @@ def _check_task(network: Network, task: str, classes: str | None) -> None:
     if task in CLASS_TASKS:
         known = dict(network.config.vocabulary)
         require(bool(classes), f"task {task!r} needs the dataset whose classes to look for; known: {', '.join(known)}")
-        require(
-            classes in known,
-            f"classes {classes!r}: this checkpoint was not trained for them; {closest(classes, known)}",
-        )
+        require(classes in known, f"classes {classes!r}: this checkpoint was not trained for them; {closest(classes, known)}")
+        only_things = all(categories.load(classes).isthing)
+        require(task == "vis" or not only_things, f"task 'vps': {classes!r} has no stuff classes; take 'vis' or other classes")
