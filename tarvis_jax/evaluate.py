@@ -215,7 +215,9 @@ def _add_common_flags(parser: ArgumentParser) -> None:
     parts.add_argument(
         "--shard", type=_shard, metavar="I/N", help="only every N-th video from the I-th (from 0) on, for --merge"
     )
-    parts.add_argument("--merge", type=Path, nargs="+", metavar="DIR", help="join the results of all shards, in these folders")
+    parts.add_argument(
+        "--merge", type=Path, nargs="+", action="extend", metavar="DIR", help="join the results of all shards, in these folders"
+    )
 
 
 def _check(arguments: argparse.Namespace) -> None:

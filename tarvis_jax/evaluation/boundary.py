@@ -52,7 +52,7 @@ def boundary_f(gt: np.ndarray, pred: np.ndarray, void: np.ndarray | None = None,
     _check_shapes(gt, pred, void)
     gt, pred = np.asarray(gt, bool), np.asarray(pred, bool)
     if void is not None:
-        gt, pred = gt & ~void, pred & ~void
+        gt, pred = gt & ~np.asarray(void, bool), pred & ~np.asarray(void, bool)
     radius = tolerance_radius(*gt.shape[-2:], tolerance)
     values = [cropped_f(*pair, radius) for pair in zip(_frames(gt), _frames(pred), strict=True)]
     return np.array(values).reshape(gt.shape[:-2])

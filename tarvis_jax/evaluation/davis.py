@@ -29,6 +29,9 @@ class Davis:
         year: 2017, or 2016: one object a sequence, everything that is not black.
         split: name of the list of sequences.
         fixed: without the official tool's bug in the decay of sequences of more than 256 scored frames.
+
+    Raises:
+        DataError: the folders are not laid out like this, or something is missing.
     """
 
     task = "semi-supervised"
@@ -47,6 +50,7 @@ class Davis:
 
     @property
     def videos(self) -> Sequence[str]:
+        """The sequences, in the order of the split's list, which the tables keep."""
         return list(self._frames)
 
     def scored_frames(self, name: str) -> Sequence[str]:
@@ -74,10 +78,10 @@ class Davis:
         }
 
     def first_frame(self, name: str) -> tuple[np.ndarray, int]:
-        """The first frame's ground truth, uint8 [h, w], and the number of objects: its largest id."""
+        """The first frame's ground truth, uint8 [h, w], and the number of objects, its largest id (2016: 1)."""
         path = self._gt_path(name, self._frames[name][0])
         first = self._read(path)
-        count = int(first[first != VOID].max(initial=0))
+        count = 1 if self.year == 2016 else int(first[first != VOID].max(initial=0))
         if count == 0 and first.any():
             raise DataError(f"{path}: expected object ids, found 0 and 255 only; if this is DAVIS 2016, pass --year=2016")
         return first, count

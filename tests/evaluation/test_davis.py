@@ -146,6 +146,15 @@ def test_davis_2016(davis, run, layout):
     assert (found["J-Mean"], found["F-Mean"]) == pytest.approx((region.mean(), contour.mean()), abs=1e-12)
 
 
+def test_an_object_of_2016_that_comes_later(davis, run):
+    gt = moving_boxes(np.random.default_rng(5), objects=1)
+    gt[0] = 0
+    davis.add("late", gt, gt)
+    davis.list.parent.rename(davis.list.parent.with_name("2016"))
+    found = _scores(run, davis, "--year=2016")[0]
+    assert found["per_object"]["late_1"]["J-Mean"] == 1
+
+
 def test_real_davis_2016(shared, davis, run):
     """Ground truth as published; as its own result it is perfect."""
     sample = shared / "samples" / "davis2016" / "Annotations" / "480p"

@@ -83,6 +83,14 @@ def test_a_killed_worker_is_named():
         runner.evaluate_videos(_Numbers(), ["a", "killed"], 2)
 
 
+def test_progress_is_shown_when_it_takes_long(monkeypatch, capsys):
+    runner.evaluate_videos(_Numbers(), ["a", "b"])
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(runner, "_QUIET_SECONDS", 0.0)
+    runner.evaluate_videos(_Numbers(), ["a", "b"])
+    assert "/2 [" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("count", [1, 3, 9])
 def test_shards_are_the_whole(sequences, run, tmp_path, count):
     whole = run(*sequences.flags(f"--output={tmp_path / 'whole'}"))
@@ -90,7 +98,8 @@ def test_shards_are_the_whole(sequences, run, tmp_path, count):
     for i in reversed(range(count)):
         status, out, _ = run(*sequences.flags(f"--shard={i}/{count}", f"--output={folders[i % 2]}"))
         assert (status, out) == (0, f"{folders[i % 2] / f'shard-{i}-of-{count}.json'}\n")
-    assert run(*sequences.flags("--merge", *folders, f"--output={tmp_path / 'merged'}")) == whole
+    merge = [f"--merge={folder}" for folder in folders] if count == 3 else ["--merge", *folders]
+    assert run(*sequences.flags(*merge, f"--output={tmp_path / 'merged'}")) == whole
     assert _files(tmp_path / "whole") == _files(tmp_path / "merged")
 
 
