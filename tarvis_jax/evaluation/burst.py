@@ -142,10 +142,10 @@ def _category_in_result(entry: Entry, key: str) -> int:
     return merged(field(listed, key, int, f"{where}: track_category_ids"))
 
 
-def _evaluated_classes(truths: Mapping[str, Truth]) -> list[int]:
+def _evaluated_classes(truths: Mapping[str, Truth]) -> frozenset[int]:
     """Categories that have masks in the ground truth; merging can make one a distractor, which is not evaluated."""
     used = {category for truth in truths.values() for category in truth.categories.values()}
-    return sorted((used & NAMES.keys()) - DISTRACTORS)
+    return frozenset(used & NAMES.keys()) - DISTRACTORS
 
 
 def _reusable_tracks(truths: Mapping[str, Truth], entries: Mapping[str, Sequence[Entry]]) -> dict[str, set[int]]:

@@ -152,7 +152,8 @@ def _check(masks: Masks, truth: Truth, where: str) -> Masks:
     keys = masks.frame * 2**31 + masks.track
     first = np.unique(keys, return_index=True)[1]
     if len(first) < len(masks):
-        raise DataError(f"{place(np.setdiff1d(np.arange(len(masks)), first)[0])}: it stands there twice")
+        twice = next(i for i in range(len(masks)) if i not in set(first.tolist()))
+        raise DataError(f"{place(twice)}: it stands there twice")
     return masks
 
 

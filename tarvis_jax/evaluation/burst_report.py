@@ -7,9 +7,9 @@ import numpy as np
 
 from tarvis_jax.evaluation.benchmark import Curve, Result, State, Table
 from tarvis_jax.evaluation.burst_classes import NAMES
-from tarvis_jax.evaluation.burst_scores import SPLITS, ClassTotal, class_totals, split_means, split_totals
+from tarvis_jax.evaluation.burst_scores import SPLITS, ClassTotal, split_means, split_totals
 from tarvis_jax.evaluation.folders import listing
-from tarvis_jax.evaluation.hota import ALPHAS
+from tarvis_jax.evaluation.hota import ALPHAS, HotaState
 
 _SUFFIXES = dict(zip(SPLITS, ("all", "com", "unc"), strict=True))
 _OFFICIAL_ROWS = {"open_world": ("OWTA", "DetRe", "AssA")}  # what the official tool prints
@@ -64,10 +64,10 @@ def _per_sequence(states: Mapping[str, State], names: Sequence[str]) -> Table:
     """A row a sequence: means over the classes that have true tracks in it."""
     rows = []
     for sequence, state in states.items():
-        true = {key: entry for key, entry in state["classes"]["all"].items() if entry.get("counts", {}).get("GT_Dets")}
-        percents = [total.percent() for total in class_totals([true]).values()]
-        means = [float(np.mean([row[name] for row in percents])) if percents else np.nan for name in names[:3]]
-        counts = [sum(entry["counts"][key] for entry in true.values()) for key in ("GT_IDs", "IDs", "GT_Dets", "Dets")]
+        true = [entry for entry in state["classes"]["all"].values() if entry.get("counts", {}).get("GT_Dets")]
+        scores = [HotaState.from_json(entry["hota"]).scores() for entry in true]
+        means = [100 * float(np.mean([row[name] for row in scores])) if scores else np.nan for name in names[:3]]
+        counts = [sum(entry["counts"][key] for entry in true) for key in ("GT_IDs", "IDs", "GT_Dets", "Dets")]
         rows.append([sequence, *means, *counts])
     columns = [f"{name} (mean over its classes)" for name in names[:3]]
     return Table("per_sequence", ["Sequence", *columns, "Tracks", "Predicted tracks", "Masks", "Predicted masks"], rows)

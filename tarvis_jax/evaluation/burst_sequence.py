@@ -56,9 +56,9 @@ def score_hota(
     """
     is_scored = np.zeros(len(truth.paths), bool)
     is_scored[gt.masks.frame] = True
-    gt_chosen = np.isin(gt.masks.category, list(evaluated))
-    pred_chosen = np.isin(pred.masks.category, list(evaluated)) & is_scored[pred.masks.frame]
-    classes = np.union1d(gt.masks.category[gt_chosen], pred.masks.category[pred_chosen])
+    gt_chosen = _among(gt.masks.category, evaluated)
+    pred_chosen = _among(pred.masks.category, evaluated) & is_scored[pred.masks.frame]
+    classes = np.array(sorted({*gt.masks.category[gt_chosen].tolist(), *pred.masks.category[pred_chosen].tolist()}), int)
     gts, gt_order = _detections(gt.masks, gt_chosen, classes, len(is_scored))
     preds, pred_order = _detections(pred.masks, pred_chosen, classes, len(is_scored))
     pairs = pair_up(gts.group, preds.group)
@@ -71,11 +71,13 @@ def score_hota(
         pairs, similarities = Pairs(pairs.gt[of_kept], place[pairs.pred[of_kept]], pairs.group[of_kept]), similarities[of_kept]
         preds = preds.select(kept)
     states = hota_by_class(gts, preds, pairs, similarities, len(classes))
-    frames = len(truth.paths)
-    return {
-        category: ClassScores(states[i], _counts(gts, preds, i) | {"Frames": frames})
-        for i, category in enumerate(classes.tolist())
-    }
+    counts = _counts(gts, preds, len(classes), len(truth.paths))
+    return {category: ClassScores(*scores) for category, *scores in zip(classes.tolist(), states, counts, strict=True)}
+
+
+def _among(values: np.ndarray, allowed: Collection[int]) -> np.ndarray:
+    """Which of n values (bool [n]) are allowed; for so few, faster than `numpy.isin`."""
+    return np.array([value in allowed for value in values.tolist()], bool)
 
 
 def _detections(masks: Masks, chosen: np.ndarray, classes: np.ndarray, num_frames: int) -> tuple[Detections, np.ndarray]:
@@ -88,14 +90,15 @@ def _detections(masks: Masks, chosen: np.ndarray, classes: np.ndarray, num_frame
     return Detections(group[indices], np.unique(keys, return_inverse=True)[1], category[indices]), indices
 
 
-def _counts(gts: Detections, preds: Detections, category: int) -> dict[str, int]:
-    gt_tracks, pred_tracks = (side.track[side.category == category] for side in (gts, preds))
-    return {
-        "Dets": len(pred_tracks),
-        "GT_Dets": len(gt_tracks),
-        "IDs": len(np.unique(pred_tracks)),
-        "GT_IDs": len(np.unique(gt_tracks)),
-    }
+def _counts(gts: Detections, preds: Detections, num_classes: int, num_frames: int) -> list[dict[str, int]]:
+    """For each class the numbers of detections and tracks, and of frames."""
+    columns = []
+    for side in (preds, gts):
+        first = np.unique(side.track, return_index=True)[1]
+        columns += [np.bincount(side.category[rows], minlength=num_classes).tolist() for rows in (slice(None), first)]
+    dets, ids, gt_dets, gt_ids = columns
+    rows = zip(dets, gt_dets, ids, gt_ids, strict=True)
+    return [{**dict(zip(("Dets", "GT_Dets", "IDs", "GT_IDs"), row, strict=True)), "Frames": num_frames} for row in rows]
 
 
 def _box_ious(gt: Side, pred: Side, gt_index: np.ndarray, pred_index: np.ndarray) -> np.ndarray:
@@ -127,8 +130,8 @@ def _labelled(
     kept = np.zeros(len(preds.group), bool)
     kept[pairs.pred[matched]] = True
     category = classes[preds.category]
-    known = np.isin(preds.group, gts.group) | np.isin(category, list(truth.negative))
-    return kept | (known & ~np.isin(category, list(truth.not_exhaustive)))
+    known = _among(preds.group, set(gts.group.tolist())) | _among(category, truth.negative)
+    return kept | (known & ~_among(category, truth.not_exhaustive))
 
 
 def match_classes(
@@ -142,13 +145,13 @@ def match_classes(
     gt_tracks, gt_category, _, _ = _tracks(gt, evaluated)
     looked_for = set(evaluated) & (set(gt_category.tolist()) | truth.negative)
     pred_tracks, pred_category, pred_id, scores = _tracks(pred, looked_for)
-    ious = track_ious(pred_tracks, gt_tracks)
-    leaves_free = np.isin(pred_id, list(reusable))
+    leaves_free = _among(pred_id, reusable)
     found = {}
-    for category in np.union1d(gt_category, pred_category).tolist():
+    for category in sorted({*gt_category.tolist(), *pred_category.tolist()}):
         p, g = np.flatnonzero(pred_category == category), np.flatnonzero(gt_category == category)
+        ious = track_ious([pred_tracks[i] for i in p], [gt_tracks[i] for i in g])
         exhaustive = category not in truth.not_exhaustive
-        found[category] = match_tracks(ious[np.ix_(p, g)], scores[p], exhaustive=exhaustive, reusable=leaves_free[p])
+        found[category] = match_tracks(ious, scores[p], exhaustive=exhaustive, reusable=leaves_free[p])
     return found
 
 
@@ -163,5 +166,5 @@ def _tracks(side: Side, classes: Collection[int]) -> tuple[list[Track], np.ndarr
     for index, frame, rle in zip(track.tolist(), masks.frame.tolist(), side.rles, strict=True):
         tracks[index][frame] = rle
     order = np.argsort(first)
-    order = order[np.isin(masks.category[first][order], list(classes))]
+    order = order[_among(masks.category[first][order], classes)]
     return [tracks[i] for i in order.tolist()], masks.category[first][order], ids[order], scores[order]

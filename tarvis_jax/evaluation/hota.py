@@ -182,7 +182,7 @@ def assign(pairs: Pairs, scores: np.ndarray) -> np.ndarray:
     in_row = np.bincount(pairs.gt, assigned, minlength=1)
     in_column = np.bincount(pairs.pred, assigned, minlength=1)
     contested = assigned & ((in_row[pairs.gt] > 1) | (in_column[pairs.pred] > 1))
-    groups = np.unique(pairs.group[contested])
+    groups = np.flatnonzero(np.bincount(pairs.group[contested]))
     starts = np.searchsorted(pairs.group, groups).tolist()
     stops = np.searchsorted(pairs.group, groups, side="right").tolist()
     for start, stop in zip(starts, stops, strict=True):

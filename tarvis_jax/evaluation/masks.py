@@ -156,13 +156,13 @@ def _undo_differences(numbers: np.ndarray, firsts: np.ndarray) -> np.ndarray:
     """
     sizes = np.diff(firsts, append=len(numbers))
     heads = np.sort(np.concatenate([firsts, firsts[sizes > 1] + 1, firsts[sizes > 2] + 2]))
-    runs = numbers.copy()
+    runs = np.empty_like(numbers)
     for parity in (0, 1):
-        chain = runs[parity::2]
+        chain = numbers[parity::2].copy()
         own = heads[heads % 2 == parity] // 2
         if len(own):
             chain[own[1:]] -= np.add.reduceat(chain, own)[:-1]
-            np.cumsum(chain, out=chain)
+            runs[parity::2] = np.cumsum(chain, out=chain)
     return runs
 
 

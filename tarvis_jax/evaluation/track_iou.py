@@ -4,7 +4,10 @@ Masks are compressed COCO RLEs, {"size": [h, w], "counts": string}, that have be
 itself hangs or reads beyond the end of broken ones. Nothing is decoded.
 """
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,7 @@ Rle = Mapping[str, Any]
 Track = Mapping[int, Rle]  # frame -> mask; a frame in which the object is absent has none, or an empty mask
 
 _AREA_CHUNK = 255  # pycocotools 2.0.11 with numpy 2 raises OverflowError beyond
+_BLOCK = 1_000_000  # pairs of masks at a time
 
 
 def mask_areas(rles: Sequence[Rle]) -> np.ndarray:
@@ -33,32 +37,59 @@ def track_ious(pred_tracks: Sequence[Track], gt_tracks: Sequence[Track]) -> np.n
     >>> track_ious([{0: full, 1: full}], [{0: full}, {0: empty, 1: full, 2: full}, {}]).round(3).tolist()
     [[0.5, 0.333, 0.0]]
     """
-    pred_frames, pred_areas = _by_frame(pred_tracks)
-    gt_frames, gt_areas = _by_frame(gt_tracks)
-    intersections = np.zeros((len(pred_tracks), len(gt_tracks)))
-    for frame, preds in pred_frames.items():
-        if frame in gt_frames:
-            pred_indices, gt_indices = list(preds), list(gt_frames[frame])
-            overlap = frame_intersections([*preds.values()], [*gt_frames[frame].values()])
-            intersections[np.ix_(pred_indices, gt_indices)] += overlap
-    unions = pred_areas[:, None] + gt_areas[None, :] - intersections
+    pred, gt = _MasksOfTracks.of(pred_tracks), _MasksOfTracks.of(gt_tracks)
+    pairs = len(pred_tracks) * len(gt_tracks)
+    intersections = np.zeros(pairs)
+    for frames in _blocks(pred, gt):
+        p, g, pixels = _intersections(pred.in_frames(*frames), gt.in_frames(*frames))
+        intersections += np.bincount(p * len(gt_tracks) + g, pixels, minlength=pairs)
+    intersections = intersections.reshape(len(pred_tracks), len(gt_tracks))
+    pred_areas = np.bincount(pred.track, pred.area, minlength=len(pred_tracks))
+    unions = pred_areas[:, None] + np.bincount(gt.track, gt.area, minlength=len(gt_tracks)) - intersections
     return np.divide(intersections, unions, out=np.zeros_like(intersections), where=unions > 0)
 
 
-def frame_intersections(preds: Sequence[Rle], gts: Sequence[Rle]) -> np.ndarray:
-    """Pixels that each of p >= 1 predicted and g >= 1 ground-truth masks of one frame share, float64 [p, g]; none is empty."""
-    shares = coco_mask.iou(preds, gts, [1] * len(gts))  # of a "crowd": intersection / area of the prediction
-    return np.rint(shares * mask_areas(preds)[:, None])
+@dataclasses.dataclass(frozen=True)
+class _MasksOfTracks:
+    """n masks: frame, index of the track and area of each, int [n].
+
+    Their RLEs state another width in each frame, since pycocotools does not compare masks of different sizes: so one call
+    compares masks frame by frame. Nothing else depends on the width, as runs go down the columns.
+    """
+
+    rles: list[Rle]
+    frame: np.ndarray
+    track: np.ndarray
+    area: np.ndarray
+
+    @classmethod
+    def of(cls, tracks: Sequence[Track]) -> "_MasksOfTracks":
+        rles = [rle for track in tracks for rle in track.values()]
+        frames = [frame for track in tracks for frame in track]
+        sizes = [[rle["size"][0], rle["size"][1] + frame] for rle, frame in zip(rles, frames, strict=True)]
+        rles = [{"size": size, "counts": rle["counts"]} for rle, size in zip(rles, sizes, strict=True)]
+        owner = np.repeat(np.arange(len(tracks)), [len(track) for track in tracks])
+        return cls(rles, np.array(frames, int), owner, mask_areas(rles))
+
+    def in_frames(self, first: int, stop: int) -> "_MasksOfTracks":
+        """The masks that are not empty of the frames from `first` to before `stop`."""
+        chosen = (self.frame >= first) & (self.frame < stop) & (self.area > 0)
+        rles = list(itertools.compress(self.rles, chosen.tolist()))
+        return _MasksOfTracks(rles, self.frame[chosen], self.track[chosen], self.area[chosen])
 
 
-def _by_frame(tracks: Sequence[Track]) -> tuple[dict[int, dict[int, Rle]], np.ndarray]:
-    """The masks that are not empty as {frame: {index of the track: mask}}, and the area of each track."""
-    rles = [rle for track in tracks for rle in track.values()]
-    mask_area = mask_areas(rles)
-    owners = np.repeat(np.arange(len(tracks)), [len(track) for track in tracks])
-    frames: dict[int, dict[int, Rle]] = {}
-    keys = [frame for track in tracks for frame in track]
-    for frame, owner, rle, area in zip(keys, owners.tolist(), rles, mask_area.tolist(), strict=True):
-        if area:
-            frames.setdefault(frame, {})[owner] = rle
-    return frames, np.bincount(owners, weights=mask_area, minlength=len(tracks))
+def _blocks(pred: _MasksOfTracks, gt: _MasksOfTracks) -> Iterator[tuple[int, int]]:
+    """Ranges of frames that make about `_BLOCK` pairs of masks each, as (first, stop)."""
+    if len(pred.rles) and len(gt.rles):
+        first, stop = int(gt.frame.min()), int(gt.frame.max()) + 1
+        count = math.ceil(len(pred.rles) * len(gt.rles) / _BLOCK)
+        yield from itertools.pairwise(np.linspace(first, stop, min(count, stop - first) + 1).astype(int).tolist())
+
+
+def _intersections(pred: _MasksOfTracks, gt: _MasksOfTracks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Tracks of both sides that overlap in a frame, and the pixels that they share there."""
+    if not pred.rles or not gt.rles:
+        return np.empty(0, int), np.empty(0, int), np.empty(0)
+    shares = coco_mask.iou(pred.rles, gt.rles, [1] * len(gt.rles))  # of a "crowd": intersection / area of the prediction
+    p, g = np.nonzero(shares > 0)
+    return pred.track[p], gt.track[g], np.rint(shares[p, g] * pred.area[p])

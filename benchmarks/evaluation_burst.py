@@ -1,0 +1,69 @@
+"""A drawn exemplar-guided BURST for `benchmarks.evaluation`."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from tests.evaluation import brute_burst
+from tests.evaluation.burst_folders import BurstFolders, as_file, encode, sequence
+
+CLASSES = (1, 78, 100, 211, 229, 300, 347, 382, 554, 805, 4, 13, 34, 35, 36, 41, 45, 58, 60, 79)
+
+
+@dataclasses.dataclass(frozen=True)
+class BurstSize:
+    """How many sequences, annotated frames in each and tracks, of this height and width; and how many sequences are scored plainly.
+
+    Three tracks of a sequence share a class.
+    """
+
+    sequences: int
+    frames: int
+    tracks: int
+    plain_sequences: int
+    size: tuple[int, int] = (480, 854)
+
+    def draw(self, folder: Path, seed: int) -> int:
+        """Ellipses that move and turn; the result's are moved by some pixels, and one in ten is missing."""
+        files = [self._sequences(np.random.default_rng([seed, number]), number) for number in range(1, self.sequences + 1)]
+        truth, result = zip(*files, strict=True)
+        BurstFolders(folder).write(as_file(truth), as_file(result))
+        return self.sequences * self.frames
+
+    def _sequences(self, rng: np.random.Generator, number: int) -> tuple[dict, dict]:
+        """A sequence of the ground truth and the result's."""
+        paths = [f"frame{i:04d}.jpg" for i in range(1, 6 * self.frames, 6)]
+        chosen = rng.choice(CLASSES, -(-self.tracks // 3), replace=False).repeat(3)[: self.tracks].tolist()
+        truth, result = (sequence(number, self.size, paths, dict(enumerate(chosen, 1))) for _ in range(2))
+        for track in range(1, self.tracks + 1):
+            start, step, axes = rng.uniform(60, self.size, 2), rng.uniform(-6, 6, 2), rng.uniform(20, 90, 2)
+            for frame in range(self.frames):
+                error = rng.normal(0, 6, 3)
+                truth["segmentations"][frame][str(track)] = {"rle": self._ellipse(start + frame * step, axes, 3.0 * frame)}
+                if rng.random() < 0.9:
+                    centre = start + frame * step + error[:2]
+                    result["segmentations"][frame][str(track)] = {"rle": self._ellipse(centre, axes + error[2], 3.0 * frame)}
+        return truth, result
+
+    def _ellipse(self, centre: np.ndarray, axes: np.ndarray, angle: float) -> str:
+        """The RLE of an ellipse whose centre (y, x) is taken modulo the frame's size."""
+        mask = np.zeros(self.size, np.uint8)
+        y, x = np.mod(centre, self.size).astype(int).tolist()
+        return encode(cv2.ellipse(mask, (x, y), tuple(np.maximum(axes, 2).astype(int).tolist()), angle, 0, 360, 1, -1))
+
+    def plain(self, folder: Path) -> int:
+        """All scores of the first sequences."""
+        files = BurstFolders(folder / "plain")
+        for name, target in ((folder / "gt" / "all_classes.json", "truth"), (folder / "result.json", "result")):
+            content = json.loads(name.read_text())
+            files.write(**{target: content | {"sequences": content["sequences"][: self.plain_sequences]}})
+        brute_burst.scores(files.gt / "all_classes.json", files.pred, "exemplar_guided")
+        return self.plain_sequences * self.frames
+
+
+def burst_flags(folder: Path) -> Sequence[str]:
+    return ["burst", f"--gt={folder / 'gt'}", f"--pred={folder / 'result.json'}"]
