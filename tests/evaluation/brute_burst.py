@@ -31,7 +31,7 @@ def scores(gt: Path, pred: Path, task: str, flow: str = "trackeval", similarity:
         parts = [_hota(s, true[s["id"]], predicted[s["id"]], category, task, similarity) for s in sequences]
         reusable = {with_zero[0]} if len(with_zero) == 1 and not given else set()
         matches = [_track_matches(s, true[s["id"]], predicted[s["id"]], category, s["id"] in reusable) for s in sequences]
-        found[category] = _combined_hota(parts) | {"AP": _average_precision(matches)}
+        found[category] = _combined_hota(parts) | {"AP": float(np.mean(average_precision(matches)))}
     return found
 
 
@@ -158,30 +158,38 @@ def _track_iou(first, second) -> float:
 
 
 def _track_matches(sequence, true, predicted, category, has_reusable):
-    """(score, outcomes) of each predicted track, and the number of true ones; outcomes at each threshold: True, False, None."""
+    """(score, outcomes) of each predicted track, and the number of true ones."""
     gts = [rows for rows in _tracks(true).values() if rows[0]["category"] == category]
     preds = [rows for rows in _tracks(predicted).values() if rows[0]["category"] == category]
     if not gts and category not in sequence["neg_category_ids"]:
         preds = []
-    preds = [(np.mean([r["score"] for r in sorted(rows, key=lambda r: _frame_number(r["path"]))]), rows) for rows in preds]
-    preds = sorted(preds, key=lambda pair: -pair[0])
-    ious = [[_track_iou(rows, gt) for gt in gts] for _, rows in preds]
-    outcomes = [[] for _ in preds]
+    scores = [np.mean([r["score"] for r in sorted(rows, key=lambda r: _frame_number(r["path"]))]) for rows in preds]
+    ious = [[_track_iou(rows, gt) for gt in gts] for rows in preds]
+    reusable = [has_reusable and rows[0]["track"] == 0 for rows in preds]
+    exhaustive = category not in sequence["not_exhaustive_category_ids"]
+    return match_tracks(ious, scores, exhaustive, reusable), len(gts)
+
+
+def match_tracks(ious, scores, exhaustive, reusable):
+    """(score, outcomes) of predicted tracks, by score; outcomes at each threshold are True, False or None (ignored)."""
+    order = sorted(range(len(scores)), key=lambda i: -scores[i])
+    outcomes = [[] for _ in scores]
     for threshold in AP_THRESHOLDS:
-        free = [True] * len(gts)
-        for i, (_, rows) in enumerate(preds):
+        taken = set()
+        for i in order:
             best = None
-            for j in range(len(gts)):
-                if free[j] and ious[i][j] >= threshold - EPSILON and (best is None or ious[i][j] >= ious[i][best] - EPSILON):
+            for j, iou in enumerate(ious[i]):
+                if j not in taken and iou >= threshold - EPSILON and (best is None or iou >= ious[i][best] - EPSILON):
                     best = j
-            if best is not None and not (has_reusable and rows[0]["track"] == 0):
-                free[best] = False
-            missed = None if category in sequence["not_exhaustive_category_ids"] else False
+            if best is not None and not reusable[i]:
+                taken.add(best)
+            missed = False if exhaustive else None
             outcomes[i].append(missed if best is None else True)
-    return [(score, row) for (score, _), row in zip(preds, outcomes, strict=True)], len(gts)
+    return [(scores[i], outcomes[i]) for i in order]
 
 
-def _average_precision(matches) -> float:
+def average_precision(matches) -> list[float]:
+    """Of each threshold; `matches` are (what `match_tracks` returned, number of true tracks) of each video."""
     positives = sum(count for _, count in matches)
     rows = sorted((row for part, _ in matches for row in part), key=lambda row: -row[0])
     values = []
@@ -191,6 +199,6 @@ def _average_precision(matches) -> float:
             hits += outcomes[t] is True
             misses += outcomes[t] is False
             points.append((hits / positives, hits / (hits + misses + np.spacing(1))))
-        for recall in np.linspace(0, 1, 101):
-            values.append(max((precision for reached, precision in points if reached >= recall), default=0.0))
-    return float(np.mean(values))
+        recalls = np.linspace(0, 1, 101)
+        values.append(np.mean([max((p for reached, p in points if reached >= recall), default=0.0) for recall in recalls]))
+    return values
