@@ -26,7 +26,8 @@ def from_torch(arguments: argparse.Namespace) -> None:
     from tarvis_jax.training.checkpoints import require_no_checkpoint, save_weights
 
     require_no_checkpoint(arguments.output, overwrite=arguments.overwrite)
-    config, weights = import_checkpoint(arguments.input, [name for name in arguments.datasets.split(",") if name])
+    datasets = [name.strip() for name in arguments.datasets.split(",") if name.strip()]
+    config, weights = import_checkpoint(arguments.input, datasets)
     _make_parent(arguments.output)
     save_weights(arguments.output, weights, {"model": as_dict(config)})
     print(f"{arguments.output}: {describe(config, weights)}")

@@ -15,6 +15,8 @@ from tarvis_jax.errors import UserError
 
 _ZIP = b"PK\x03\x04"  # how files of PyTorch 1.6 and later begin; these alone can be mapped into memory
 
+_OLDEST_SAFE = (2, 6)  # before it, weights_only=True was not enough (CVE-2025-32434)
+
 
 def read_torch(path: Path) -> Any:
     """What a file of `torch.save` holds, with arrays for the tensors in the outermost dict and in the dicts within it.
@@ -22,7 +24,7 @@ def read_torch(path: Path) -> Any:
     Dense tensors become views of the file's memory.
 
     Raises:
-        UserError: torch is not installed; no readable PyTorch file, or one that holds more than tensors and plain values.
+        UserError: no suitable torch is installed; no readable PyTorch file, or one with more than tensors and plain values.
     """
     torch = _torch()
     stand_ins = [(stand_in, name) for name, stand_in in STAND_INS.items()]
@@ -39,7 +41,7 @@ def write_torch(path: Path, state: Mapping[str, np.ndarray]) -> None:
     """Writes {"model": state dict}, tensors in the order given; the file gets its name when it is complete.
 
     Raises:
-        UserError: torch is not installed.
+        UserError: no suitable torch is installed.
     """
     torch = _torch()
     tensors = OrderedDict((name, torch.from_numpy(np.require(array, requirements="CW"))) for name, array in state.items())
@@ -60,6 +62,11 @@ def _torch() -> ModuleType:
             "PyTorch files need torch, which is not installed: python -m pip install -r requirements-convert.txt (its comment "
             "says which wheel a machine without a GPU wants)"
         ) from error
+    if tuple(int(part) for part in torch.__version__.split(".")[:2]) < _OLDEST_SAFE:
+        raise UserError(
+            f"torch {torch.__version__} is installed, whose reader can be made to run code; "
+            "python -m pip install -r requirements-convert.txt"
+        )
     return torch
 
 

@@ -19,6 +19,7 @@ from tarvis_jax.models.swin import Swin
 BACKBONE = "backbone.backbone."  # in front of the names of a backbone's tensors
 STAGES = ("pretrain", "finetune")
 
+_CLASSES = "embedding_container._semantic_queries"
 _ROWS_PER_HEAD = 3 * 4 * 2  # of `sampling_offsets`: levels, points, (x, y)
 _LARGEST_GRID = 64  # cells along a side; images of 64 pixels have no more
 
@@ -60,7 +61,8 @@ def recognise_backbone(state: Mapping[str, np.ndarray], source: Path) -> str:
     if family is None:
         known = ", ".join(f"{family.first} ({family.module.__name__})" for family in _FAMILIES)
         raise UserError(f"{source}: no backbone is recognised; expected one of the tensors {known}")
-    found = _Signature(family.module.__name__, len(state[family.first]), _depths(state, family.block))
+    width = next(iter(state[family.first].shape), 0)
+    found = _Signature(family.module.__name__, width, _depths(state, family.block))
     known = {_signature_of(name): name for name in BACKBONES}
     if found not in known:
         raise UserError(f"{source}: its backbone is {found}; known: {', '.join(f'{known[s]} is {s}' for s in known)}")
@@ -109,6 +111,11 @@ def recognise_model(state: Mapping[str, np.ndarray], datasets: Sequence[str], so
         found = (re.match(pattern, name) for name in state)
         return _consecutive(int(match[1]) for match in found if match)
 
+    if _CLASSES not in state:
+        raise UserError(
+            f"{source}: no checkpoint of TarViS: {_CLASSES} is not among its {len(state)} tensors, of which {min(state)} comes "
+            "first by name; ImageNet weights are read by the command backbone"
+        )
     usual, encoder = ModelConfig(), "backbone.fpn.transformer.encoder.layers.0."
     backbone = {name.removeprefix(BACKBONE): array for name, array in state.items() if name.startswith(BACKBONE)}
     sizes = {
@@ -122,7 +129,7 @@ def recognise_model(state: Mapping[str, np.ndarray], datasets: Sequence[str], so
         "object_encoder_layers": layers(r"vos_query_extractor\.\w+_layers\.(\d+)\."),
         "instance_queries": size("embedding_container._instance_queries", 0, usual.instance_queries + 1) - 1,
         "background_grid": _background_grid(state, usual.background_grid),
-        "vocabulary": recognise_vocabulary(size("embedding_container._semantic_queries", 0, 0), datasets, source),
+        "vocabulary": recognise_vocabulary(size(_CLASSES, 0, 0), datasets, source),
     }
     try:
         return ModelConfig(**sizes)
@@ -149,8 +156,8 @@ def recognise_vocabulary(rows: int, datasets: Sequence[str], source: Path) -> tu
     if rows not in by_rows:
         known = " or ".join(f"{count} ({stage})" for count, stage in by_rows.items())
         raise UserError(
-            f"{source}: embedding_container._semantic_queries has {rows} rows, expected {known}; if the model has classes of "
-            "other datasets, name them by --datasets=a,b,c"
+            f"{source}: {_CLASSES} has {rows} rows, expected {known}; if the model has classes of other datasets, name them by "
+            "--datasets=a,b,c"
         )
     return categories.vocabulary(by_rows[rows])
 

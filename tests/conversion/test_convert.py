@@ -152,7 +152,7 @@ def _broken(state):
         "missing": (without, ["1 missing: decoder.decoder_norm.bias [32]"]),
         "extra": (extra, ["1 unexpected: decoder.decoder_norm.gain [32]"]),
         "misshaped": (misshaped, ["1 of another shape: decoder.decoder_norm.bias [16] (expected [32])"]),
-        "prefixed": (prefixed, ["no backbone is recognised"]),
+        "prefixed": (prefixed, ["embedding_container._semantic_queries is not among", "module.backbone."]),
         "nan": (nan, ["decoder.decoder_norm.bias holds NaN or infinite values"]),
         "bgr": (bgr, ["pixel_mean is [103.53", "[123.675"]),
         "no model": ({}, ['expected {"model": {name: tensor}}']),

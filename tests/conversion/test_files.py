@@ -5,6 +5,7 @@ import io
 import pickle
 import sys
 import tarfile
+import types
 import zipfile
 from pathlib import Path
 
@@ -152,6 +153,12 @@ def test_without_torch_the_error_names_the_requirements(tmp_path, monkeypatch):
     for use in (lambda: read_torch(tmp_path / "w.pth"), lambda: write_torch(tmp_path / "w.pth", {})):
         with pytest.raises(UserError, match=r"torch, which is not installed: .*requirements-convert\.txt"):
             use()
+
+
+def test_a_torch_that_could_run_code_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", types.SimpleNamespace(__version__="2.5.1+cpu"))
+    with pytest.raises(UserError, match=r"torch 2\.5\.1\+cpu is installed, .*requirements-convert\.txt"):
+        read_torch(tmp_path / "w.pth")
 
 
 def _imports(file: Path) -> set[str]:
