@@ -4,7 +4,7 @@ A file is held as it was parsed; `burst_masks` reads the masks of a sequence whe
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,8 @@ def read_ground_truth(path: Path) -> GroundTruth:
         raise DataError(f"{path}: no sequences")
     if len(sequences) < len(truths):
         raise DataError(f"{path}: two sequences have the same dataset and seq_name")
+    if len({truth.id for truth in truths}) < len(truths):
+        raise DataError(f"{path}: two sequences have the same id")
     return GroundTruth(path, split, {name: sequences[name] for name in sorted(sequences)})
 
 
@@ -114,16 +116,20 @@ def read_result(path: Path, split: str, *, uses_categories: bool) -> dict[tuple[
     content = read_json(path)
     if content.get("split", split) != split:
         raise DataError(f"{path}: a result of the split {content['split']!r}, but the ground truth is of {split!r}")
-    for category in content.get("categories", ()) if uses_categories else ():
-        number, name = field(category, "id", int, f"{path}: categories"), category.get("name")
-        if name is not None and name != NAMES.get(number, name):
-            raise DataError(
-                f"{path}: category {number} is {name!r} there, but {NAMES[number]!r} in BURST; use BURST's category ids"
-            )
+    if uses_categories and "categories" in content:
+        _check_categories(field(content, "categories", list, str(path)), path)
     sequences: dict[tuple[str, str], list[Entry]] = {}
     for where, values in _entries(path, content):
         sequences.setdefault((values["dataset"], values["seq_name"]), []).append((where, values))
     return sequences
+
+
+def _check_categories(categories: Sequence[Any], path: Path) -> None:
+    for entry in categories:
+        category = field(entry, "id", int, f"{path}: categories")
+        if entry.get("name", NAMES.get(category)) != NAMES.get(category, entry.get("name")):
+            known = f"{NAMES[category]!r} in BURST; use BURST's category ids"
+            raise DataError(f"{path}: category {category} is {entry['name']!r} there, but {known}")
 
 
 def _entries(path: Path, content: Mapping[str, Any]) -> list[Entry]:

@@ -25,15 +25,17 @@ def make_result(states: Mapping[str, State], task: str, foreign: Sequence[str]) 
     rows = _OFFICIAL_ROWS.get(task, _OFFICIAL_ROWS_OF_CLASSES)
     short = {"HOTA": "H", "OWTA": "OWTA"}[rows[0]]
     main = {f"{short}_{suffix}": means[rows[0]][split] for split, suffix in _SUFFIXES.items()}
+    per_sequence = _per_sequence(states, rows)
     return Result(
         summary=_summary(totals, means, task),
         headline=Table("metrics", list(main), [list(main.values())]),
-        per_sequence=_per_sequence(states, rows),
+        per_sequence=per_sequence,
         tables=[
             Table(
                 "burst", ["Metric", *(split.capitalize() for split in SPLITS)], [[row, *means[row].values()] for row in rows]
             ),
             _per_class(totals, task),
+            per_sequence,
         ],
         curves=[_curve(name, totals) for name in rows[:3]],
         warnings=_warnings(states, task, foreign),

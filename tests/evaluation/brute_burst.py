@@ -18,12 +18,15 @@ AP_THRESHOLDS = np.arange(0.5, 0.96, 0.05)
 
 
 def scores(gt: Path, pred: Path, task: str, flow: str = "trackeval", similarity: str = "box") -> dict[int, dict[str, float]]:
-    """Means over thresholds of every score of every class, as fractions, by category id."""
+    """Means over thresholds of every score of every class, as fractions, by category id (of the open world: 1)."""
     truth, result = json.loads(gt.read_text()), json.loads(pred.read_text())
     sequences = sorted(truth["sequences"], key=lambda s: f"{truth['split']}-{s['dataset']}-{s['seq_name']}".replace("/", "-"))
     true = {s["id"]: _true_detections(s) for s in sequences}
     given = task == "exemplar_guided" and flow == "trackeval"
     predicted = {s["id"]: _predicted_detections(s, result, true, given) for s in sequences}
+    if task == "open_world":
+        for row in (row for rows in (*true.values(), *predicted.values()) for row in rows):
+            row["category"] = 1
     with_zero = [key for key, rows in predicted.items() if any(row["track"] == 0 for row in rows)]
     evaluated = sorted({row["category"] for rows in true.values() for row in rows} - DISTRACTORS)
     found = {}
