@@ -1,5 +1,6 @@
 """The whole network: which variables it has, and properties of a small random one. Its numbers: `test_stored_forward.py`."""
 
+import dataclasses
 from functools import partial
 
 import flax.linen as nn
@@ -7,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax.errors import InvalidRngError
 from jax.flatten_util import ravel_pytree
 
 from tarvis_jax.models.decoder import Predictions
@@ -121,6 +123,20 @@ def test_bfloat16_stays_near_float32(small_variables):
     expected, actual = exact.mask_logits("instance", 0), coarse.mask_logits("instance", 0)
     assert actual.dtype == jnp.float32
     assert np.median(np.abs(actual - expected)) < 0.05 * expected.std()
+
+
+def test_paths_are_dropped_in_training_alone():
+    """A Swin asks for a random key then; nothing else does."""
+    model = TarViS(dataclasses.replace(SMALL, backbone="swin_tiny"))
+    variables = jax.eval_shape(partial(model.init, method="initialise"), jax.random.key(0))
+
+    def trace(train, rngs):
+        apply = partial(model.apply, task="vis", classes=ClassRange.of(SMALL, "first"), train=train, rngs=rngs)
+        return jax.eval_shape(apply, variables, jnp.zeros((1, 1, 64, 64, 3), jnp.uint8))
+
+    assert trace(False, None) == trace(True, {"drop_path": jax.random.key(0)})
+    with pytest.raises(InvalidRngError, match="drop_path"):
+        trace(True, None)
 
 
 def test_mistakes_have_clear_messages():

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from functools import partial
 
 import jax
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 
 from data.mixture import Mixture
 from data.pipeline import batches, open_sources
+from tarvis_jax.models import backbones
 from tarvis_jax.models.queries import ClassRange
+from tarvis_jax.models.swin import Swin
 from tarvis_jax.models.tarvis import TarViS
 from tarvis_jax.training.optimizer import make_optimizer
 from tarvis_jax.training.sharding import make_mesh, to_devices
@@ -41,9 +44,19 @@ def run_step(config, task, batch):
     return {name: value.item() for name, value in metrics.items()}
 
 
+@pytest.fixture
+def small_swin(monkeypatch):
+    """A Swin of one block a stage, under a name of its own; half of the last block's branches are dropped."""
+    module = partial(Swin, 8, (1, 1, 1, 1), (1, 1, 2, 2), window=4, drop_path=0.5)
+    monkeypatch.setitem(backbones.BACKBONES, "small_swin", backbones.Backbone(module))
+    return "small_swin"
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("task", ["vis", "vos"])
-def test_every_mesh_gives_the_same_step(small_config, task):
+@pytest.mark.parametrize(("task", "backbone"), [("vis", "tiny"), ("vos", "tiny"), ("vps", "small_swin")])
+def test_every_mesh_gives_the_same_step(small_config, small_swin, task, backbone):
+    """Random points and dropped paths are a function of the step, not of where a row lies."""
+    small_config = dataclasses.replace(small_config, model=dataclasses.replace(small_config.model, backbone=backbone))
     batch = first_batch(small_config, task)
     split_rows = run_step(dataclasses.replace(small_config, mesh_data=4, mesh_fsdp=1), task, batch)
     split_weights = run_step(dataclasses.replace(small_config, mesh_data=1, mesh_fsdp=4), task, batch)
