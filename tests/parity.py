@@ -9,6 +9,12 @@ MEDIAN_OF_STD = 1e-4  # median absolute difference, in standard deviations of th
 PERCENTILE_OF_STD = 1e-2  # 99.9th percentile of the absolute difference, likewise
 SIGN_AGREEMENT = 0.9995  # share of mask logits whose sign is the reference's
 
+ROUNDING = 1e-5  # of the original's helper functions, whose values are of the order of 1, absolute
+LOSS = 1e-4  # of the parts of the losses, given the stored points, relative; matching costs and gradients to the largest
+STEP_LOSS = 1e-3  # of the losses of a whole training step, relative
+GRADIENT = 1e-2  # of the norm of a parameter's gradient in such a step; of the difference of the full gradients, to the norm
+GRADIENT_FLOOR = 1e-6  # below which the norm of a gradient is nothing
+
 
 class Agreement(NamedTuple):
     """How far an array is from the reference: the bar's figures, the sign agreement of mask logits alone (else None)."""

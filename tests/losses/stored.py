@@ -11,10 +11,13 @@ SLOTS = 4  # the stored samples have 3 and 2 instances
 
 
 class StoredCase:
-    """One case of losses.npz: `inputs`, `out`, `grad`, and points and matches in the order in which the original drew them."""
+    """One stored case: `in`, `out`, `grad`, and points and matches in the order in which the original drew them.
 
-    def __init__(self, arrays, name):
-        self.arrays, self.name = arrays, name
+    `samples` is the batch size b; all have two frames. `slots` are those of instances, of which samples may fill fewer.
+    """
+
+    def __init__(self, arrays, name, *, samples=2, stages=2, slots=SLOTS):
+        self.arrays, self.name, self.samples, self.stages, self.slots = arrays, name, samples, stages, slots
 
     def __getitem__(self, key):
         return self.arrays[f"{self.name}/{key}"]
@@ -25,29 +28,28 @@ class StoredCase:
 
     def instance_map(self):
         """The masks of both samples as uint32 [b, t, h, w], bit s for slot s."""
-        masks = [self[f"in/gt_masks_{b}"] for b in range(2)]
+        masks = [self[f"in/gt_masks_{b}"] for b in range(self.samples)]
         return np.stack([sum((m.astype(np.uint32) << i for i, m in enumerate(sample)), np.uint32(0)) for sample in masks])
 
     def batch(self):
-        counts = [len(self[f"in/gt_masks_{b}"]) for b in range(2)]
-        batch = {"instance_map": self.instance_map(), "instance_valid": np.arange(SLOTS) < np.array(counts)[:, None]}
+        counts = [len(self[f"in/gt_masks_{b}"]) for b in range(self.samples)]
+        batch = {"instance_map": self.instance_map(), "instance_valid": np.arange(self.slots) < np.array(counts)[:, None]}
         if f"{self.name}/in/gt_classes_0" in self.arrays:
-            classes = [self[f"in/gt_classes_{b}"] for b in range(2)]
-            batch["instance_class"] = np.stack([np.pad(c, (0, SLOTS - len(c))) for c in classes]).astype(np.int32)
+            classes = [self[f"in/gt_classes_{b}"] for b in range(self.samples)]
+            batch["instance_class"] = np.stack([np.pad(c, (0, self.slots - len(c))) for c in classes]).astype(np.int32)
         return batch
 
     def match(self, stage, sample):
         """Query and slot of every match, in the original's order."""
-        key = f"match/{2 * stage + sample:03d}"
+        key = f"match/{self.samples * stage + sample:03d}"
         return self[f"{key}_query_idx"], self[f"{key}_gt_idx"]
 
     def instance_rows(self, kind, stage):
         """Points that the original drew for (sample, match, frame) as [b, t, slot, p, 2]; 0 in empty slots."""
-        drawn = iter(
-            self.calls(kind)[stage].reshape(-1, 2, *self.calls(kind)[stage].shape[1:])
-        )  # one match at a time: [t, p, 2]
-        rows = np.zeros((2, 2, SLOTS, *self.calls(kind)[stage].shape[1:]), np.float32)
-        for sample in range(2):
+        points = self.calls(kind)[stage]
+        drawn = iter(points.reshape(-1, 2, *points.shape[1:]))  # one match at a time: [t, p, 2]
+        rows = np.zeros((self.samples, 2, self.slots, *points.shape[1:]), np.float32)
+        for sample in range(self.samples):
             for slot in self.match(stage, sample)[1]:
                 rows[sample, :, slot] = next(drawn)
         return rows
@@ -55,17 +57,26 @@ class StoredCase:
     def instance_draws(self):
         """Stored points of the instance losses by name, [l, b, ...]."""
         return {
-            "match": np.stack(self.calls("matcher")).reshape(2, 2, -1, 2),
-            "mask_oversampled": np.stack([self.instance_rows("oversampled", s) for s in range(2)]),
-            "mask_random": np.stack([self.instance_rows("random", s) for s in range(2)]),
+            "match": np.stack(self.calls("matcher")).reshape(self.stages, self.samples, -1, 2),
+            "mask_oversampled": np.stack([self.instance_rows("oversampled", s) for s in range(self.stages)]),
+            "mask_random": np.stack([self.instance_rows("random", s) for s in range(self.stages)]),
         }
 
     def semantic_draws(self):
         """Stored points of the semantic loss, which comes last, by name, [l, b, t, p, 2]."""
         return {
-            f"semantic_{kind}": np.stack([x.reshape(2, 2, -1, 2) for x in self.calls(kind)[-2:]])
+            f"semantic_{kind}": np.stack([x.reshape(self.samples, 2, -1, 2) for x in self.calls(kind)[-self.stages :]])
             for kind in ("oversampled", "random")
         }
+
+    def object_draws(self, objects):
+        """Stored points of the losses of given objects, and of the background in front of them, [l, b, t, r, p, 2]."""
+        draws = {}
+        for kind in ("oversampled", "random"):
+            rows = np.stack([x.reshape(self.samples, 1 + objects, 2, -1, 2) for x in self.calls(kind)]).swapaxes(2, 3)
+            empty = self.slots - objects
+            draws[f"mask_{kind}"] = np.pad(rows, ((0, 0), (0, 0), (0, 0), (0, empty), (0, 0), (0, 0)))
+        return draws
 
 
 class StoredDraws:

@@ -11,6 +11,7 @@ from scipy.optimize import linear_sum_assignment
 
 from tarvis_jax.losses.matching import match
 from tarvis_jax.losses.stages import stage_costs
+from tests.parity import LOSS
 
 matched = jax.jit(match)
 
@@ -35,7 +36,7 @@ def test_costs_and_matches_are_the_original_s(cases, config, name, prefix):
     for stage in range(2):
         for sample in range(2):
             expected = case[f"match/{2 * stage + sample:03d}_cost"]
-            np.testing.assert_allclose(costs[stage, sample, :, : expected.shape[1]], expected, rtol=1e-4)
+            np.testing.assert_allclose(costs[stage, sample, :, : expected.shape[1]], expected, rtol=LOSS)
             query_index, slot = case.match(stage, sample)
             np.testing.assert_array_equal(queries[stage, sample, slot], query_index)
 

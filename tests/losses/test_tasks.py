@@ -14,11 +14,12 @@ from tarvis_jax.config import LossConfig
 from tarvis_jax.losses.points import PointDraws
 from tarvis_jax.losses.tasks import vis_losses, vos_losses, vps_losses
 from tests.losses.stored import SLOTS, StoredDraws, logits_of, predictions_of, stage_of
+from tests.parity import LOSS
 
 PARTS = {"loss_mask_bce": 5.0, "loss_mask_dice": 5.0, "loss_class": 2.0, "loss_semantic": 2.0}
 
 
-def close(actual, expected, tolerance=1e-4):
+def close(actual, expected, tolerance=LOSS):
     """Within a share of the largest expected value."""
     np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance * np.abs(expected).max())
 
@@ -58,10 +59,7 @@ def vps(cases, variant=""):
 def vos(cases):
     case = cases("vos")
     pred = case["in/pred_mask_logits"]
-    draws = {}
-    for kind in ("oversampled", "random"):
-        rows = np.stack([x.reshape(2, 4, 2, -1, 2) for x in case.calls(kind)])  # [l, b, r, t, p, 2]
-        draws[f"mask_{kind}"] = np.pad(rows.swapaxes(2, 3), ((0, 0),) * 3 + ((0, SLOTS - 3), (0, 0), (0, 0)))
+    draws = case.object_draws(objects=3)
     empty = np.zeros_like(pred[:, :, :1])  # the fourth slot
     logits = {"background_vos": pred[:, :, :1], "vos": np.concatenate([pred[:, :, 1:], empty], axis=2)}
     parts = {"loss_mask_bce": case["out/loss_ce"], "loss_mask_dice": case["out/loss_dice"]}
@@ -102,7 +100,7 @@ def test_every_part_of_every_stage_is_the_original_s(task, config, stage):
     parts = values(losses, config, stage_of(predictions, stage), batch, draws.only(stage).arrays)
     assert set(parts) == set(expected)
     for name, value in parts.items():
-        np.testing.assert_allclose(value, PARTS[name] * expected[name][stage], rtol=1e-4, err_msg=name)
+        np.testing.assert_allclose(value, PARTS[name] * expected[name][stage], rtol=LOSS, err_msg=name)
 
 
 SWIN_LARGE = {  # settings of its pretraining and of its fine-tuning, by the names of the stored cases
@@ -119,7 +117,7 @@ def test_semantic_losses_of_swin_large_are_the_original_s(cases, config, make, v
     case = cases(f"{'semantic' if make is vis else 'panoptic'}_seg{variant}")
     prefix = "" if make is vis else "semantic_"
     parts, (features, *_) = evaluate(losses, predictions, batch, draws, config)
-    np.testing.assert_allclose(parts["loss_semantic"], case[f"out/loss_{prefix}total"].sum(), rtol=1e-4)
+    np.testing.assert_allclose(parts["loss_semantic"], case[f"out/loss_{prefix}total"].sum(), rtol=LOSS)
     stored = case["grad/pred_mask_logits" if make is vis else "grad/pred_semantic_mask_logits"]
     close(logits_of(features, 2)[:, :, -stored.shape[2] :], stored)
 
@@ -128,7 +126,7 @@ def test_parts_are_sums_over_stages(task, config):
     losses, predictions, batch, draws, expected = task
     parts, _ = evaluate(losses, predictions, batch, draws, config)
     for name, value in parts.items():
-        np.testing.assert_allclose(value, PARTS[name] * expected[name].sum(), rtol=1e-4, err_msg=name)
+        np.testing.assert_allclose(value, PARTS[name] * expected[name].sum(), rtol=LOSS, err_msg=name)
 
 
 def test_vis_gradients_are_the_original_s(cases, config):
@@ -239,7 +237,7 @@ def test_an_object_is_the_largest_of_its_own_queries(cases, config):
         mask_embeddings=predictions.mask_embeddings | {"vos": jnp.where(second, 3.0, doubled)}, query_valid=valid, per_object=2
     )
     for name, value in values(vos_losses, config, predictions, batch, draws.arrays).items():
-        np.testing.assert_allclose(value, PARTS[name] * expected[name].sum(), rtol=1e-4, err_msg=name)
+        np.testing.assert_allclose(value, PARTS[name] * expected[name].sum(), rtol=LOSS, err_msg=name)
 
 
 @pytest.mark.parametrize("task", [vis, vos], indirect=True, ids=["vis", "vos"])

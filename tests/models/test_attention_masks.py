@@ -7,13 +7,14 @@ import pytest
 
 from tarvis_jax.models.attention_masks import attention_bias, mask_bias, shrink
 from tarvis_jax.models.layers import MultiHeadAttention
+from tests.parity import ROUNDING
 
 
 @pytest.mark.parametrize(("factor", "name"), [(2, "16x24"), (4, "8x12"), (8, "4x6")])
 def test_shrinking_resizes_as_the_original(helpers, factor, name):
     logits = np.moveaxis(helpers["attnmask_logits"], 1, -1)  # the queries as if they were channels
     actual = jax.nn.sigmoid(shrink(jnp.asarray(logits), factor))
-    np.testing.assert_allclose(np.moveaxis(actual, -1, 1), helpers[f"attnmask_prob_{name}"], atol=1e-6)
+    np.testing.assert_allclose(np.moveaxis(actual, -1, 1), helpers[f"attnmask_prob_{name}"], rtol=0, atol=ROUNDING)
 
 
 def test_bias_is_that_of_resized_logits():
@@ -55,4 +56,4 @@ def test_masked_attention_matches_the_original(helpers, make_weight):
     inputs = [helpers[f"hardattn_{name}"] for name in ("query", "key", "value")]
     with jax.default_matmul_precision("highest"):
         actual = MultiHeadAttention(heads=8).apply({"params": weights}, *inputs, bias=attention_bias(visible))
-    np.testing.assert_allclose(actual, helpers["hardattn_out"], atol=2e-6)
+    np.testing.assert_allclose(actual, helpers["hardattn_out"], rtol=0, atol=ROUNDING)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tarvis_jax.models.deformable_attention import DeformableAttention, reference_points, sample_levels
+from tests.parity import ROUNDING
 
 
 @pytest.fixture
@@ -20,14 +21,14 @@ def test_reference_points(helpers, stored):
     points = reference_points(stored[3])
     expected = helpers["reference_points_xy"][0]
     for level in range(expected.shape[1]):
-        np.testing.assert_allclose(points, expected[:, level], rtol=0, atol=1e-6)
+        np.testing.assert_allclose(points, expected[:, level], rtol=0, atol=ROUNDING)
 
 
 @pytest.mark.parametrize("frames_axis", [0, 1], ids=["b=1", "t=1"])
 def test_sampling_core_matches_the_original(stored, frames_axis):
     value, points, weights, shapes, expected = stored
     out = sample_levels(*(jnp.expand_dims(x, frames_axis) for x in (value, points, weights)), shapes)
-    np.testing.assert_allclose(out.reshape(expected.shape), expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(out.reshape(expected.shape), expected, rtol=0, atol=ROUNDING)
 
 
 def _bilinear(plane, x, y):
