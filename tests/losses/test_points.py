@@ -111,7 +111,9 @@ def test_selected_points_beside_ignored_pixels_are_the_original_s(cases, config)
 
     for stage in range(2):
         logits = jnp.asarray(np.swapaxes(case["in/pred_semantic_mask_logits"][stage], 1, 2))
-        semantic_loss(logits, sample_labels, lambda name, _, s=stage: draws[name][s], config, config.semantic_points, ignored)
+        every_class = jnp.ones((2, logits.shape[2]), bool)
+        stored = lambda name, _, s=stage: draws[name][s]  # noqa: E731
+        semantic_loss(logits, sample_labels, stored, config, config.semantic_points, every_class, ignored)
         found, expected = np.asarray(seen[stage]).reshape(4, -1, 2), case.calls("selected")[2 + stage]
         for row in range(4):  # as sets: two points are equally uncertain up to rounding, and the order moves no loss
             np.testing.assert_array_equal(np.unique(found[row], axis=0), np.unique(expected[row], axis=0))
