@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from data.videos.video import GivenObject
 from tarvis_jax.errors import UserError
 from tarvis_jax.evaluation.masks import read_ids, read_json
 from tarvis_jax.inference.frames import Frames
-from tarvis_jax.inference.prompts import GivenObject
 
 VOID = 255
 POINT_KEYS = {"id", "frame", "x", "y"}

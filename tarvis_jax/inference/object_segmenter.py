@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from data.videos.video import GivenObject
 from tarvis_jax.errors import UserError
 from tarvis_jax.inference.geometry import Geometry
 from tarvis_jax.inference.network import Network
-from tarvis_jax.inference.prompts import ClipPrompts, FoundObjects, GivenObject, clip_prompts
+from tarvis_jax.inference.prompts import ClipPrompts, FoundObjects, clip_prompts
 from tarvis_jax.inference.results import ClipLogits, FrameResult
 from tarvis_jax.inference.stitching.objects import ObjectStitcher, masks_of_logits
 from tarvis_jax.models.tarvis import ABSENT

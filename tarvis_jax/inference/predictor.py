@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from data import categories
+from data.videos.video import GivenObject
 from tarvis_jax.config import closest, require
 from tarvis_jax.errors import UserError
 from tarvis_jax.inference.class_segmenter import ClassSegmenter
@@ -13,7 +14,6 @@ from tarvis_jax.inference.clips import BENCHMARK_CLIPS, ClipSettings
 from tarvis_jax.inference.geometry import Geometry
 from tarvis_jax.inference.network import Network
 from tarvis_jax.inference.object_segmenter import ObjectSegmenter
-from tarvis_jax.inference.prompts import GivenObject
 from tarvis_jax.inference.results import ClipLogits, FrameResult, TrackInfo
 
 OBJECT_TASKS, CLASS_TASKS = ("vos", "pet"), ("vis", "vps")

@@ -11,27 +11,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from data.videos.video import GivenObject
 from tarvis_jax.inference.geometry import Geometry
 from tarvis_jax.models.object_points import ObjectPrompts
 
 FEWEST_SLOTS = 4  # of objects; doubled as needed, so that few programs are compiled
-
-
-@dataclasses.dataclass(frozen=True)
-class GivenObject:
-    """An object as the user gives it.
-
-    Attributes:
-        object_id: its id.
-        frame: index of the frame in the video.
-        mask: bool [h, w] of the frame's own size, or None.
-        point: (x, y) in pixels of the frame, whole numbers at pixel centres, or None.
-    """
-
-    object_id: int
-    frame: int
-    mask: np.ndarray | None = None
-    point: tuple[float, float] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

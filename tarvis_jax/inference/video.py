@@ -10,13 +10,13 @@ from pathlib import Path
 from tqdm import tqdm
 
 from data import categories
+from data.videos.video import GivenObject
 from tarvis_jax.errors import UserError
 from tarvis_jax.inference.clips import ClipSettings
 from tarvis_jax.inference.frames import Frames
 from tarvis_jax.inference.network import Network
 from tarvis_jax.inference.overlay import OverlayWriter, draw_overlay
 from tarvis_jax.inference.predictor import OBJECT_TASKS, Predictor
-from tarvis_jax.inference.prompts import GivenObject
 from tarvis_jax.inference.results import FrameResult
 from tarvis_jax.inference.writers.folder import result_folder
 from tarvis_jax.inference.writers.video import LogitsWriter, MaskWriter, PanopticWriter, TrackWriter, VideoWriter
