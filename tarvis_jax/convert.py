@@ -9,9 +9,10 @@ PyTorch files need `pip install -r requirements-convert.txt`. No code that a fil
 """
 
 import argparse
+import contextlib
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tarvis_jax.cli import ArgumentParser, check_command, exit_status
@@ -28,8 +29,8 @@ def from_torch(arguments: argparse.Namespace) -> None:
     require_no_checkpoint(arguments.output, overwrite=arguments.overwrite)
     datasets = [name.strip() for name in arguments.datasets.split(",") if name.strip()]
     config, weights = import_checkpoint(arguments.input, datasets)
-    _make_parent(arguments.output)
-    save_weights(arguments.output, weights, {"model": as_dict(config)})
+    with _writing(arguments.output):
+        save_weights(arguments.output, weights, {"model": as_dict(config)})
     print(f"{arguments.output}: {describe(config, weights)}")
     if arguments.verify:
         print(*verify(arguments.output, config), sep="\n")
@@ -38,14 +39,17 @@ def from_torch(arguments: argparse.Namespace) -> None:
 def to_torch(arguments: argparse.Namespace) -> None:
     """A checkpoint of this project becomes one that the original loads with strict=True."""
     from tarvis_jax.conversion.exporter import export_checkpoint
+    from tarvis_jax.conversion.files import require_torch, write_torch
 
+    require_torch()
     if arguments.output.is_dir():
         raise UserError(f"{arguments.output}: is a folder, expected the name of a file")
     if arguments.output.exists() and not arguments.overwrite:
         raise UserError(f"{arguments.output}: exists already; choose another --output or pass --overwrite")
-    _make_parent(arguments.output)
-    entries = export_checkpoint(arguments.input, arguments.output)
-    print(f"{arguments.output}: {entries} entries of the original's state dict")
+    state = export_checkpoint(arguments.input)
+    with _writing(arguments.output):
+        write_torch(arguments.output, state)
+    print(f"{arguments.output}: {len(state)} entries of the original's state dict")
 
 
 def backbone(arguments: argparse.Namespace) -> None:
@@ -55,16 +59,19 @@ def backbone(arguments: argparse.Namespace) -> None:
 
     require_no_checkpoint(arguments.output, overwrite=arguments.overwrite)
     weights = import_backbone(arguments.input, arguments.backbone)
-    _make_parent(arguments.output)
-    save_weights(arguments.output, weights, {"model": {"backbone": arguments.backbone}, "part": BACKBONE_ALONE})
+    with _writing(arguments.output):
+        save_weights(arguments.output, weights, {"model": {"backbone": arguments.backbone}, "part": BACKBONE_ALONE})
     print(f"{arguments.output}: {arguments.backbone}; train with --config.backbone_from={arguments.output}")
 
 
-def _make_parent(output: Path) -> None:
+@contextlib.contextmanager
+def _writing(output: Path) -> Iterator[None]:
+    """Makes the folder of a result; what cannot be written is a user's mistake."""
     try:
         output.absolute().parent.mkdir(parents=True, exist_ok=True)
+        yield
     except OSError as error:
-        raise UserError(f"{output}: its folder cannot be made ({error.strerror})") from error
+        raise UserError(f"{output}: cannot be written ({error.strerror or error})") from error
 
 
 def _parser() -> ArgumentParser:

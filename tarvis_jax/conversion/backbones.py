@@ -9,10 +9,10 @@ import numpy as np
 
 from tarvis_jax.config import ModelConfig, closest
 from tarvis_jax.conversion.files import read_torch
-from tarvis_jax.conversion.names import is_constant, variables_from_torch
+from tarvis_jax.conversion.names import variables_from_torch
 from tarvis_jax.conversion.pickles import read_pickle
 from tarvis_jax.conversion.recognise import BACKBONE, recognise_backbone
-from tarvis_jax.conversion.state_dict import as_float32, find_state_dict, require_same_constants, require_same_entries
+from tarvis_jax.conversion.state_dict import checked_weights, find_state_dict
 from tarvis_jax.conversion.template import state_template
 from tarvis_jax.errors import UserError
 from tarvis_jax.models.backbones import BACKBONES
@@ -57,9 +57,7 @@ def import_backbone(source: Path, name: str) -> dict[str, Any]:
     expected = _expected_entries(name)
     state = {BACKBONE + part: array for part, array in state.items()}
     state |= {entry: _identity(entry, array) for entry, array in expected.items() if _OUTPUT_NORM.fullmatch(entry)}
-    require_same_entries(state, expected, f"{source} does not fit the backbone {name}")
-    require_same_constants(state, expected, source)
-    return variables_from_torch(as_float32({e: array for e, array in state.items() if not is_constant(e)}, source))
+    return variables_from_torch(checked_weights(state, expected, source, f"the backbone {name}"))
 
 
 def _with_names_of_the_original(state: Mapping[str, np.ndarray], source: Path) -> dict[str, np.ndarray]:

@@ -26,7 +26,7 @@ def read_torch(path: Path) -> Any:
     Raises:
         UserError: no suitable torch is installed; no readable PyTorch file, or one with more than tensors and plain values.
     """
-    torch = _torch()
+    torch = require_torch()
     stand_ins = [(stand_in, name) for name, stand_in in STAND_INS.items()]
     with clear_errors(path, "PyTorch checkpoint"):
         with path.open("rb") as file:
@@ -43,7 +43,7 @@ def write_torch(path: Path, state: Mapping[str, np.ndarray]) -> None:
     Raises:
         UserError: no suitable torch is installed.
     """
-    torch = _torch()
+    torch = require_torch()
     tensors = OrderedDict((name, torch.from_numpy(np.require(array, requirements="CW"))) for name, array in state.items())
     temporary = path.with_name(path.name + ".tmp")
     try:
@@ -54,7 +54,8 @@ def write_torch(path: Path, state: Mapping[str, np.ndarray]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _torch() -> ModuleType:
+def require_torch() -> ModuleType:
+    """The module torch, or a `UserError` that says how to get one that can be trusted."""
     try:
         import torch
     except ImportError as error:

@@ -9,9 +9,9 @@ import jax
 from data import categories
 from tarvis_jax.config import ModelConfig
 from tarvis_jax.conversion.files import read_torch
-from tarvis_jax.conversion.names import is_constant, variables_from_torch
+from tarvis_jax.conversion.names import variables_from_torch
 from tarvis_jax.conversion.recognise import STAGES, recognise_model
-from tarvis_jax.conversion.state_dict import as_float32, find_state_dict, require_same_constants, require_same_entries
+from tarvis_jax.conversion.state_dict import checked_weights, find_state_dict
 from tarvis_jax.conversion.template import state_template
 
 
@@ -30,10 +30,7 @@ def import_checkpoint(source: Path, datasets: Sequence[str] = ()) -> tuple[Model
     """
     state = find_state_dict(read_torch(source), source)
     config = recognise_model(state, datasets, source)
-    expected = state_template(config)
-    require_same_entries(state, expected, f"{source} does not fit the model with backbone {config.backbone}")
-    require_same_constants(state, expected, source)
-    weights = as_float32({name: array for name, array in state.items() if not is_constant(name)}, source)
+    weights = checked_weights(state, state_template(config), source, f"the model with backbone {config.backbone}")
     return config, variables_from_torch(weights)
 
 

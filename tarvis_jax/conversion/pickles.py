@@ -17,7 +17,7 @@ from tarvis_jax.errors import UserError
 
 
 class ForbiddenNameError(pickle.UnpicklingError):
-    """A pickle wants something that is not data; the message is its name."""
+    """A pickle wants something that is not data; the message says what."""
 
 
 class StoredType:
@@ -87,7 +87,7 @@ class _ArrayUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         if (full := f"{module}.{name}") not in _KNOWN:
-            raise ForbiddenNameError(full)
+            raise ForbiddenNameError(repr(full))
         return _KNOWN[full]
 
 
@@ -112,13 +112,13 @@ def clear_errors(path: Path, kind: str) -> Iterator[None]:
         raise _forbidden(path, str(error)) from error
     except Exception as error:  # what a damaged or hostile file can raise has no end
         if named := re.search(r"GLOBAL (\S+)", str(error)):  # PyTorch's words for a forbidden name
-            raise _forbidden(path, named[1]) from error
-        reason = next(iter(str(error).splitlines()), "")[:120]
+            raise _forbidden(path, repr(named[1])) from error
+        reason = "".join(filter(str.isprintable, next(iter(str(error).splitlines()), "")[:120]))
         raise UserError(f"{path}: no {kind}, or a damaged one ({type(error).__name__}: {reason})") from error
 
 
-def _forbidden(path: Path, name: str) -> UserError:
+def _forbidden(path: Path, what: str) -> UserError:
     return UserError(
-        f"{path}: holds {name}, which is more than arrays, numbers, strings, dicts and lists; reading it could run code, so it "
+        f"{path}: holds {what}, which is more than arrays, numbers, strings, dicts and lists; reading it could run code, so it "
         'is not read; if you trust the file, save {"model": tensors by name} from it into a new one'
     )

@@ -31,9 +31,22 @@ def find_state_dict(content: Any, source: Path) -> dict[str, np.ndarray]:
         raise UserError(f'{source}: its "model" is no dict of tensors or an empty one, {expected}')
     arrays = {name: value.array if isinstance(value, StoredArray) else value for name, value in state.items()}
     for name, value in arrays.items():
-        if not isinstance(name, str) or not isinstance(value, np.ndarray):
+        if not isinstance(name, str) or not name.isprintable() or not isinstance(value, np.ndarray):
             raise UserError(f"{source}: {expected}; found {str(name)[:80]!r}, a {type(value).__name__}, among the names")
     return arrays
+
+
+def checked_weights(
+    state: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray], source: Path, model: str
+) -> dict[str, np.ndarray]:
+    """The weights of a state dict in float32, without constants.
+
+    Raises:
+        UserError: the state dict is not exactly what is expected of the model, or has values that are no weights.
+    """
+    require_same_entries(state, expected, f"{source} does not fit {model}")
+    require_same_constants(state, expected, source)
+    return as_float32({name: array for name, array in state.items() if not is_constant(name)}, source)
 
 
 def require_same_entries(state: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray], what: str) -> None:
@@ -63,8 +76,7 @@ def require_same_constants(state: Mapping[str, np.ndarray], expected: Mapping[st
     """Raises `UserError` for a constant with another value: this model would compute something else than the file's."""
     for name in filter(is_constant, expected):
         found, value = state[name], expected[name]
-        rounded = value.astype(found.dtype).astype(value.dtype)  # a checkpoint in half precision has its constants rounded
-        if not np.array_equal(found.astype(value.dtype), rounded):
+        if not np.array_equal(found, value.astype(found.dtype)):  # in half precision, constants are rounded like the rest
             raise UserError(f"{source}: {name} is {_values(found)}, this model computes with {_values(value)} alone")
 
 

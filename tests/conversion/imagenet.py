@@ -5,8 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tarvis_jax.conversion.template import state_template
-from tests.conversion.states import SMALL
+from tests.conversion.states import SMALL, template_of
 
 BATCH_NORM = ("weight", "bias", "running_mean", "running_var")
 
@@ -48,7 +47,7 @@ def classifier_of(backbone: str) -> dict[str, np.ndarray]:
     """A Swin or ConvNeXt as its authors publish it: no norms of the stages' outputs, but a last norm and a classifier."""
     rng = np.random.default_rng(0)
     prefix, state = "backbone.backbone.", {}
-    for name, value in state_template(dataclasses.replace(SMALL, backbone=backbone)).items():
+    for name, value in template_of(dataclasses.replace(SMALL, backbone=backbone)).items():
         part = name.removeprefix(prefix)
         if name.startswith(prefix) and not part.startswith("norm"):
             state[part] = value if value.dtype == np.int64 else rng.standard_normal(value.shape, np.float32)

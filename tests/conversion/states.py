@@ -1,5 +1,6 @@
 """Small models and state dicts under the original's names, for tests of conversion."""
 
+import functools
 import json
 from pathlib import Path
 
@@ -24,6 +25,9 @@ SMALL = ModelConfig(
 )
 
 
+template_of = functools.cache(state_template)
+
+
 def random_state(config: ModelConfig, seed: int = 0) -> dict[str, np.ndarray]:
     """A state dict of random weights with which the model computes, in the original's order."""
     rng = np.random.default_rng(seed)
@@ -32,7 +36,7 @@ def random_state(config: ModelConfig, seed: int = 0) -> dict[str, np.ndarray]:
         values = rng.standard_normal(shape, np.float32) * np.float32(0.1)
         return 1 + np.abs(values) if name.endswith("running_var") else values
 
-    template = state_template(config)
+    template = template_of(config)
     return {name: value if names.is_constant(name) else weight(name, value.shape) for name, value in template.items()}
 
 

@@ -6,13 +6,12 @@ import jax
 import numpy as np
 import pytest
 
-from tarvis_jax.config import ModelConfig
 from tarvis_jax.conversion.backbones import import_backbone
 from tarvis_jax.conversion.names import torch_from_variables
 from tarvis_jax.conversion.template import empty_variables
 from tarvis_jax.errors import UserError
 from tests.conversion.imagenet import classifier_of, resnet
-from tests.conversion.states import manifest
+from tests.conversion.states import SMALL, manifest
 
 TINY = (16, (1, 1, 2, 1))  # width and depths of the backbone `tiny`
 PREFIX = "backbone.backbone."
@@ -46,7 +45,7 @@ def test_detectron2(tmp_path):
     _, detectron2 = resnet(*TINY)
     variables = import_backbone(_pickle(tmp_path, detectron2), "tiny")
     _assert_same(variables, _without(detectron2, "stem.fc"))
-    expected = {collection: {"backbone": tree["backbone"]} for collection, tree in empty_variables(ModelConfig("tiny")).items()}
+    expected = {collection: {"backbone": tree["backbone"]} for collection, tree in empty_variables(SMALL).items()}
     assert jax.tree.map(np.shape, variables) == jax.tree.map(np.shape, expected)
 
 

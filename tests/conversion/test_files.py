@@ -97,7 +97,7 @@ def test_calls_are_named_and_not_run(torch, tmp_path, monkeypatch, kind, new_for
     monkeypatch.chdir(tmp_path)
     content = {"model": {"a": torch.zeros(2)}, "extra": calls()[kind]}
     file = _save(torch, tmp_path / "w.pth", content, _use_new_zipfile_serialization=new_format)
-    with pytest.raises(UserError, match=rf"w\.pth: holds [\w.]*{kind}, which is more than arrays") as error:
+    with pytest.raises(UserError, match=rf"w\.pth: holds '[\w.]*{kind}', which is more than arrays") as error:
         read_torch(file)
     assert "\n" not in str(error.value) and not MARK.exists()
 

@@ -50,13 +50,19 @@ def test_arrays_of_python_2(tmp_path):
 @pytest.mark.parametrize("kind", calls())
 def test_calls_are_named_and_not_run(tmp_path, monkeypatch, protocol, kind):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=rf"weights\.pkl: holds [\w.]*{kind}, which is more than arrays") as error:
+    with pytest.raises(UserError, match=rf"weights\.pkl: holds '[\w.]*{kind}', which is more than arrays") as error:
         _read(tmp_path, pickle.dumps({"model": {"a": calls()[kind]}}, protocol))
     assert "\n" not in str(error.value) and not MARK.exists()
 
 
+def test_names_that_would_break_the_line(tmp_path):
+    content = b"\x80\x04\x8c\x03a\nb\x8c\x02\x1b[\x93."  # STACK_GLOBAL of a module with a line feed, a name with an escape
+    with pytest.raises(UserError, match=r"holds 'a\\nb\.\\x1b\[', which"):
+        _read(tmp_path, content)
+
+
 def test_a_call_of_what_is_within_a_module_of_numpy(tmp_path):
-    with pytest.raises(UserError, match=r"holds numpy\.fromfile"):
+    with pytest.raises(UserError, match=r"holds 'numpy\.fromfile'"):
         _read(tmp_path, pickle.dumps(Call(np.fromfile, "/etc/hostname")))
 
 

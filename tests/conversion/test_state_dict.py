@@ -28,6 +28,7 @@ def test_a_state_dict_under_model_or_alone():
         ({"model": {"a": A, "b": {"c": B}}}, "'b', a dict"),
         ({"state_dict": {"a": A}, "epoch": 3}, "'state_dict', a dict"),
         ({"model": {3: A}}, "'3', a ndarray"),
+        ({"model": {"a\nb": A}}, r"'a\\nb', a ndarray"),
     ],
 )
 def test_anything_else_is_an_error(content, found):
