@@ -46,6 +46,14 @@ def model(variant: str) -> ConfigDict:
 
 
 def loss(variant: str) -> ConfigDict:
-    """Numbers of points that the losses look at: the published ones, fewer for `tiny`, whose clips are small."""
+    """Settings of the pretraining losses: the published ones, and fewer points for `tiny`, whose clips are small."""
     points, semantic_points = (1024, 2048) if variant == "tiny" else (12544, 25088)
-    return ConfigDict({"points": points, "semantic_points": semantic_points})
+    large = variant == "swin_large"  # the paper's largest model has semantic losses of its own
+    return ConfigDict(
+        {
+            "points": points,
+            "semantic_points": semantic_points,
+            "semantic": 0.75 if large else 2.0,
+            "ignore_null_classes": large,
+        }
+    )

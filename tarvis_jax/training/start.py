@@ -4,12 +4,20 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import jax
 import optax
 from jax.sharding import Mesh
 
 from tarvis_jax.config import TrainConfig, as_dict, require
 from tarvis_jax.models.tarvis import TarViS
-from tarvis_jax.training.checkpoints import CheckpointStore, find_step_folder, read_checkpoint_config, read_weights
+from tarvis_jax.training.carry_over import carry_over
+from tarvis_jax.training.checkpoints import (
+    CheckpointStore,
+    find_step_folder,
+    read_checkpoint_config,
+    read_model_config,
+    read_weights,
+)
 from tarvis_jax.training.state import TrainState, initial_state
 
 logger = logging.getLogger(__name__)
@@ -32,7 +40,7 @@ def starting_state(
     backbone = _folder_of_same_backbone("backbone_from", config.backbone_from, config)
     state = initial_state(model, optimizer, mesh, config.data.seed)
     if whole:
-        return _with_weights(state, whole)
+        return _with_weights(state, whole, config)
     if backbone:
         return _with_backbone(state, backbone)
     frozen = ", the backbone's batch norms are frozen at the identity and never adapt" if state.buffers else ""
@@ -68,10 +76,22 @@ def _folder_of_same_backbone(key: str, path: str, config: TrainConfig) -> Path |
     return folder
 
 
-def _with_weights(state: TrainState, folder: Path) -> TrainState:
-    weights = read_weights(folder, {"params": state.params, "buffers": state.buffers})
+def _with_weights(state: TrainState, folder: Path, config: TrainConfig) -> TrainState:
+    """All weights of a step's folder; class queries are carried over where it was trained on other datasets."""
+    old, new = read_model_config(folder).vocabulary, config.model.vocabulary
+    table = state.params["queries"]["semantic_table"]
+    old_table = jax.ShapeDtypeStruct((1 + sum(count for _, count in old), table.shape[1]), table.dtype, sharding=table.sharding)
+    expected = {"params": _with_semantic_table(state.params, old_table), "buffers": state.buffers}
+    weights = read_weights(folder, expected)
+    params = weights["params"]
+    if old != new:
+        params = _with_semantic_table(params, carry_over(params["queries"]["semantic_table"], old, table, new))
     logger.info("weights from %s", folder)
-    return state.replace(params=weights["params"], buffers=weights["buffers"])
+    return state.replace(params=params, buffers=weights["buffers"])
+
+
+def _with_semantic_table(params: Any, table: Any) -> Any:
+    return {**params, "queries": {**params["queries"], "semantic_table": table}}
 
 
 def _with_backbone(state: TrainState, folder: Path) -> TrainState:
