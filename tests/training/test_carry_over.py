@@ -35,9 +35,8 @@ def _class_names(vocabulary):
 
 def test_a_run_starts_from_weights_of_the_stage_before(small_config, tmp_path):
     before = dataclasses.replace(small_config.model, vocabulary=PRETRAIN)
-    after = dataclasses.replace(
-        small_config, model=dataclasses.replace(before, vocabulary=FINETUNE), init_from=str(tmp_path / "w")
-    )
+    model = dataclasses.replace(before, vocabulary=FINETUNE)
+    after = dataclasses.replace(small_config, model=model, init_from=str(tmp_path / "w"))
     mesh, optimizer = make_mesh(after), make_optimizer(after.optimizer)
     old = initial_state(TarViS(before), optimizer, mesh, seed=1)
     save_weights(tmp_path / "w", {"params": old.params, "buffers": old.buffers}, {"model": as_dict(before)})
