@@ -5,8 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn
 
-from tarvis_jax.config import closest
-from tarvis_jax.errors import UserError
+from tarvis_jax.errors import UserError, closest
 
 USER_MISTAKE = 2
 

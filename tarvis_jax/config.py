@@ -5,12 +5,11 @@ names the key, what was found and what is allowed.
 """
 
 import dataclasses
-import difflib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from tarvis_jax.errors import UserError
+from tarvis_jax.errors import UserError, closest
 
 FORMAT_VERSION = 1  # of config.json and of the checkpoints
 
@@ -19,14 +18,6 @@ TASKS = ("vis", "vps", "vos")  # compiled steps; PET objects are the point objec
 
 class ConfigError(UserError):
     """A mistake in a setting."""
-
-
-def closest(name: str, known: Iterable[str]) -> str:
-    """'did you mean ...' and the list of what exists, for a name that does not."""
-    known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}? " if near else ""
-    return f"{hint}known: {', '.join(known)}"
 
 
 def require(condition: bool, message: str) -> None:

@@ -10,6 +10,7 @@ Needs neither JAX nor PyTorch (requirements-eval.txt). docs/evaluation.md has th
 
 import argparse
 import dataclasses
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -282,6 +283,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Evaluates as the command line says; returns the exit status."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # no measure multiplies matrices; threads cost time when numpy starts
     argv = sys.argv[1:] if argv is None else argv
     parser = command_line()
     check_command(parser, argv, COMMANDS)

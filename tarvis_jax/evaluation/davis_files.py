@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from data.errors import DataError
-from tarvis_jax.config import closest
+from tarvis_jax.errors import closest
 from tarvis_jax.evaluation.folders import listing, wrong_layout
 
 _SERVERS = {

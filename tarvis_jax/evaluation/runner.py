@@ -4,6 +4,7 @@ import functools
 import json
 import multiprocessing
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 
 from tarvis_jax.errors import UserError
@@ -58,11 +59,14 @@ def _process_context() -> multiprocessing.context.BaseContext:
     return multiprocessing.get_context("fork" if can_fork else "spawn")
 
 
-def _with_progress(results: Iterable[str], total: int) -> Iterable[str]:
-    """A bar with the time left on standard error: at once on a terminal, else when it takes long."""
-    if total < 2:
-        return results
-    from tqdm import tqdm
-
+def _with_progress(results: Iterable[str], total: int) -> Iterator[str]:
+    """The results, with a bar with the time left on standard error: at once on a terminal, else when it takes long."""
     quiet = 0.0 if sys.stderr.isatty() else _QUIET_SECONDS
-    return tqdm(results, total=total, unit="video", delay=quiet, mininterval=max(quiet, 0.1), leave=False)
+    start = time.monotonic()
+    waiting = iter(results)
+    for done, result in enumerate(waiting, 1):
+        yield result
+        if done < total and time.monotonic() - start > quiet:
+            from tqdm import tqdm  # importing it takes as long as a small evaluation
+
+            yield from tqdm(waiting, total=total, initial=done, unit="video", mininterval=max(quiet, 0.1), leave=False)

@@ -29,6 +29,7 @@ import importlib
 for name in json.loads(sys.argv[1]):
     importlib.import_module(name)
 from tarvis_jax import evaluate
+sys.modules["tarvis_jax.evaluation.runner"]._QUIET_SECONDS = 0.0  # shows progress, which needs a package too
 status = evaluate.main(sys.argv[2:])
 print(json.dumps([status, sorted({name.split(".")[0] for name in set(sys.modules) - before})]))
 """
