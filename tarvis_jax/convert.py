@@ -41,11 +41,11 @@ def to_torch(arguments: argparse.Namespace) -> None:
     from tarvis_jax.conversion.exporter import export_checkpoint
     from tarvis_jax.conversion.files import require_torch, write_torch
 
-    require_torch()
     if arguments.output.is_dir():
         raise UserError(f"{arguments.output}: is a folder, expected the name of a file")
     if arguments.output.exists() and not arguments.overwrite:
         raise UserError(f"{arguments.output}: exists already; choose another --output or pass --overwrite")
+    require_torch()
     state = export_checkpoint(arguments.input)
     with _writing(arguments.output):
         write_torch(arguments.output, state)
