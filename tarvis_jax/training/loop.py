@@ -1,12 +1,10 @@
 """The training run: data in, steps, rows and checkpoints out; goes on where an earlier process of the same run stopped."""
 
 import logging
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from clu import parameter_overview
 from jax.sharding import Mesh
@@ -16,6 +14,7 @@ from data.mixture import StepPlan
 from data.pictures import write_sample_picture
 from data.pipeline import SkippedRecords, Sources, batches, make_mixture, open_sources
 from tarvis_jax.config import TASKS, TrainConfig
+from tarvis_jax.devices import compute_dtype, use_compilation_cache
 from tarvis_jax.models.queries import ClassRange
 from tarvis_jax.models.tarvis import TarViS
 from tarvis_jax.training.checkpoints import CheckpointStore
@@ -31,20 +30,6 @@ from tarvis_jax.training.step import TrainStep, make_train_step
 logger = logging.getLogger(__name__)
 
 HostBatch = dict[str, np.ndarray]
-
-
-def compute_dtype(precision: str) -> jnp.dtype:
-    """The model's compute type: bfloat16 on accelerators and float32 on CPUs, unless the config says which."""
-    if precision == "auto":
-        precision = "float32" if jax.default_backend() == "cpu" else "bfloat16"
-    return jnp.dtype(precision)
-
-
-def use_compilation_cache() -> None:
-    """Compiled steps are kept in JAX_COMPILATION_CACHE_DIR, or the user's cache folder, so that the next run starts at once."""
-    if not jax.config.jax_compilation_cache_dir:
-        base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-        jax.config.update("jax_compilation_cache_dir", str(base / "tarvis_jax" / "xla"))
 
 
 def train(config: TrainConfig, workdir: Path) -> bool:
