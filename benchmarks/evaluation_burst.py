@@ -16,9 +16,9 @@ CLASSES = (1, 78, 100, 211, 229, 300, 347, 382, 554, 805, 4, 13, 34, 35, 36, 41,
 
 @dataclasses.dataclass(frozen=True)
 class BurstSize:
-    """How many sequences, annotated frames in each and tracks, of this height and width; and how many sequences are scored plainly.
+    """A drawn BURST: sequences with annotated frames of a size and tracks in all of them, three of a class.
 
-    Three tracks of a sequence share a class.
+    `plain_sequences` of them are scored plainly.
     """
 
     sequences: int
@@ -29,12 +29,12 @@ class BurstSize:
 
     def draw(self, folder: Path, seed: int) -> int:
         """Ellipses that move and turn; the result's are moved by some pixels, and one in ten is missing."""
-        files = [self._sequences(np.random.default_rng([seed, number]), number) for number in range(1, self.sequences + 1)]
+        files = [self._sequence(np.random.default_rng([seed, number]), number) for number in range(1, self.sequences + 1)]
         truth, result = zip(*files, strict=True)
         BurstFolders(folder).write(as_file(truth), as_file(result))
         return self.sequences * self.frames
 
-    def _sequences(self, rng: np.random.Generator, number: int) -> tuple[dict, dict]:
+    def _sequence(self, rng: np.random.Generator, number: int) -> tuple[dict, dict]:
         """A sequence of the ground truth and the result's."""
         paths = [f"frame{i:04d}.jpg" for i in range(1, 6 * self.frames, 6)]
         chosen = rng.choice(CLASSES, -(-self.tracks // 3), replace=False).repeat(3)[: self.tracks].tolist()
@@ -58,9 +58,8 @@ class BurstSize:
     def plain(self, folder: Path) -> int:
         """All scores of the first sequences."""
         files = BurstFolders(folder / "plain")
-        for name, target in ((folder / "gt" / "all_classes.json", "truth"), (folder / "result.json", "result")):
-            content = json.loads(name.read_text())
-            files.write(**{target: content | {"sequences": content["sequences"][: self.plain_sequences]}})
+        whole = [json.loads(path.read_text()) for path in (folder / "gt" / "all_classes.json", folder / "result.json")]
+        files.write(*(as_file(content["sequences"][: self.plain_sequences]) for content in whole))
         brute_burst.scores(files.gt / "all_classes.json", files.pred, "exemplar_guided")
         return self.plain_sequences * self.frames
 
