@@ -1,1 +1,1 @@
-"""The videos of the benchmarks, read from the official layouts: one module per benchmark."""
+"""The videos of the benchmarks, read from the official layouts: one module per benchmark; `benchmark` opens them by name."""

@@ -33,7 +33,7 @@ class Video:
         frames: the image files that are segmented, in order.
         reported: indices of those frames for which a result is wanted.
         size: (h, w) of the results.
-        entry: the video's entry in the benchmark's own annotation file, where it has one; writers copy from it.
+        entry: what the benchmark's own files say of the video and its results repeat; each reader says what it is.
     """
 
     name: str
@@ -42,6 +42,10 @@ class Video:
     size: tuple[int, int]
     entry: Any = None
 
-    def given(self) -> list[GivenObject]:
-        """The objects that the benchmark gives; none where the task is to find them."""
+    def given(self, by: str = "mask") -> list[GivenObject]:
+        """The objects that the benchmark gives, by "mask" or "point"; none where the task is to find them.
+
+        Raises:
+            DataError: the file of the objects is broken, or the benchmark does not give them in this way.
+        """
         return []
