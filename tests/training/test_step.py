@@ -11,6 +11,7 @@ import pytest
 from data.mixture import Mixture
 from data.pipeline import batches, open_sources
 from tarvis_jax.models import backbones
+from tarvis_jax.models.convnext import ConvNeXt
 from tarvis_jax.models.queries import ClassRange
 from tarvis_jax.models.swin import Swin
 from tarvis_jax.models.tarvis import TarViS
@@ -45,16 +46,18 @@ def run_step(config, task, batch):
 
 
 @pytest.fixture
-def small_swin(monkeypatch):
-    """A Swin of one block a stage, under a name of its own; half of the last block's branches are dropped."""
-    module = partial(Swin, 8, (1, 1, 1, 1), (1, 1, 2, 2), window=4, drop_path=0.5)
-    monkeypatch.setitem(backbones.BACKBONES, "small_swin", backbones.Backbone(module))
-    return "small_swin"
+def small_backbones(monkeypatch):
+    """One block a stage, under names of their own; half of the branches of the Swin's last block are dropped."""
+    swin = partial(Swin, 8, (1, 1, 1, 1), (1, 1, 2, 2), window=4, drop_path=0.5)
+    convnext = partial(ConvNeXt, (1, 1, 1, 1), (8, 16, 32, 64))
+    for name, module in (("small_swin", swin), ("small_convnext", convnext)):
+        monkeypatch.setitem(backbones.BACKBONES, name, backbones.Backbone(module))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("task", "backbone"), [("vis", "tiny"), ("vos", "tiny"), ("vps", "small_swin")])
-def test_every_mesh_gives_the_same_step(small_config, small_swin, task, backbone):
+@pytest.mark.parametrize(("task", "backbone"), [("vis", "tiny"), ("vps", "small_swin"), ("vos", "small_convnext")])
+@pytest.mark.usefixtures("small_backbones")
+def test_every_mesh_gives_the_same_step(small_config, task, backbone):
     """Random points and dropped paths are a function of the step, not of where a row lies."""
     small_config = dataclasses.replace(small_config, model=dataclasses.replace(small_config.model, backbone=backbone))
     batch = first_batch(small_config, task)
