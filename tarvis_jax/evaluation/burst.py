@@ -149,8 +149,10 @@ def _evaluated_classes(truths: Mapping[str, Truth]) -> frozenset[int]:
 
 
 def _reusable_tracks(truths: Mapping[str, Truth], entries: Mapping[str, Sequence[Entry]]) -> dict[str, set[int]]:
-    """Ids of tracks by sequence that TrackEval's matching takes for no match: 0, unless several sequences have such a track,
-    since ids that are not unique are replaced."""
+    """Ids of tracks by sequence that TrackEval's matching takes for no match.
+
+    That is 0, unless several sequences have such a track: ids that are not unique are replaced.
+    """
     sequences = [name for name, truth in truths.items() if any(_has_track_0(entry, truth) for entry in entries[name])]
     return {sequences[0]: {0}} if len(sequences) == 1 else {}
 

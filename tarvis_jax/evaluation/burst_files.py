@@ -76,9 +76,17 @@ def _truth(split: str, entry: Entry) -> Truth:
         paths=ordered,
         frame_of_path=frame_of_path,
         categories=_track_categories(entry),
-        negative=frozenset(field(values, "neg_category_ids", list, where)),
-        not_exhaustive=frozenset(field(values, "not_exhaustive_category_ids", list, where)),
+        negative=_category_ids(entry, "neg_category_ids"),
+        not_exhaustive=_category_ids(entry, "not_exhaustive_category_ids"),
     )
+
+
+def _category_ids(entry: Entry, key: str) -> frozenset[int]:
+    where, values = entry
+    listed = field(values, key, list, where)
+    if not all(isinstance(category, int) for category in listed):
+        raise DataError(f"{where}: expected category ids in {key!r}, found {listed!r:.60}")
+    return frozenset(listed)
 
 
 def _track_categories(entry: Entry) -> dict[str, int]:

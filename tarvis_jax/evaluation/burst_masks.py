@@ -74,7 +74,8 @@ def _read(entry: Entry, truth: Truth, category_of: CategoryOf, own_categories: b
             scores += [mask.get("score", 1.0) for mask in masks.values()]
             own += [mask.get("category_id") for mask in masks.values()]
         except (AttributeError, KeyError, TypeError):
-            raise _malformed(masks, f"{where}: image {path}") from None
+            _require_masks(masks, f"{where}: image {path}")
+            raise
         keys += masks
         frames.append(frame)
         sizes.append(len(masks))
@@ -115,16 +116,12 @@ def _as_scores(scores: Sequence[Any], keys: Sequence[str], where: str) -> np.nda
     raise DataError(f"{where}: expected a finite number as 'score' of track {keys[bad]}, found {scores[bad]!r}")
 
 
-def _malformed(masks: Any, where: str) -> DataError:
-    """What is wrong with the masks of an image."""
+def _require_masks(masks: Any, where: str) -> None:
+    """Raises `DataError` for what is wrong with the masks of an image."""
     if not isinstance(masks, dict):
-        return DataError(f'{where}: expected an object {{"track id": {{"rle"}}}} in \'segmentations\', found {masks!r:.60}')
-    try:
-        for key, mask in masks.items():
-            field(mask, "rle", str, f"{where}, track {key}")
-    except DataError as error:
-        return error
-    raise AssertionError(f"{where}: nothing is wrong")
+        raise DataError(f'{where}: expected an object {{"track id": {{"rle"}}}} in \'segmentations\', found {masks!r:.60}')
+    for key, mask in masks.items():
+        field(mask, "rle", str, f"{where}, track {key}")
 
 
 def _join(parts: Sequence[Masks]) -> Masks:

@@ -12,8 +12,6 @@ from tarvis_jax.evaluation.folders import listing
 from tarvis_jax.evaluation.hota import ALPHAS, HotaState
 
 _SUFFIXES = dict(zip(SPLITS, ("all", "com", "unc"), strict=True))
-_OFFICIAL_ROWS = {"open_world": ("OWTA", "DetRe", "AssA")}  # what the official tool prints
-_OFFICIAL_ROWS_OF_CLASSES = ("HOTA", "DetA", "AssA", "AP")
 
 Totals = Mapping[str, Mapping[int, ClassTotal]]
 
@@ -22,22 +20,19 @@ def make_result(states: Mapping[str, State], task: str, foreign: Sequence[str]) 
     """The result from the states of all sequences in the official order; `foreign` names sequences of the result alone."""
     totals = split_totals(states.values(), task)
     means = split_means(totals)
-    rows = _OFFICIAL_ROWS.get(task, _OFFICIAL_ROWS_OF_CLASSES)
-    short = {"HOTA": "H", "OWTA": "OWTA"}[rows[0]]
-    main = {f"{short}_{suffix}": means[rows[0]][split] for split, suffix in _SUFFIXES.items()}
-    per_sequence = _per_sequence(states, rows)
+    if task == "open_world":
+        official, title = ("OWTA", "DetRe", "AssA"), "OWTA"
+    else:
+        official, title = ("HOTA", "DetA", "AssA", "AP"), "H"
+    main = {f"{title}_{suffix}": means[official[0]][split] for split, suffix in _SUFFIXES.items()}
+    per_sequence = _per_sequence(states, official[:3])
+    printed = [[name, *means[name].values()] for name in official]
     return Result(
         summary=_summary(totals, means, task),
         headline=Table("metrics", list(main), [list(main.values())]),
         per_sequence=per_sequence,
-        tables=[
-            Table(
-                "burst", ["Metric", *(split.capitalize() for split in SPLITS)], [[row, *means[row].values()] for row in rows]
-            ),
-            _per_class(totals, task),
-            per_sequence,
-        ],
-        curves=[_curve(name, totals) for name in rows[:3]],
+        tables=[Table("burst", ["Metric", "All", "Common", "Uncommon"], printed), _per_class(totals, task), per_sequence],
+        curves=[_curve(name, totals) for name in official[:3]],
         warnings=_warnings(states, task, foreign),
     )
 
@@ -68,10 +63,10 @@ def _per_sequence(states: Mapping[str, State], names: Sequence[str]) -> Table:
     for sequence, state in states.items():
         true = [entry for entry in state["classes"]["all"].values() if entry.get("counts", {}).get("GT_Dets")]
         scores = [HotaState.from_json(entry["hota"]).scores() for entry in true]
-        means = [100 * float(np.mean([row[name] for row in scores])) if scores else np.nan for name in names[:3]]
+        means = [100 * float(np.mean([row[name] for row in scores])) if scores else np.nan for name in names]
         counts = [sum(entry["counts"][key] for entry in true) for key in ("GT_IDs", "IDs", "GT_Dets", "Dets")]
         rows.append([sequence, *means, *counts])
-    columns = [f"{name} (mean over its classes)" for name in names[:3]]
+    columns = [f"{name} (mean over its classes)" for name in names]
     return Table("per_sequence", ["Sequence", *columns, "Tracks", "Predicted tracks", "Masks", "Predicted masks"], rows)
 
 
@@ -84,20 +79,6 @@ def _curve(name: str, totals: Totals) -> Curve:
     return Curve(name, "alpha", f"{name} (%)", ALPHAS.tolist(), lines)
 
 
-def _warnings(states: Mapping[str, State], task: str, foreign: Sequence[str]) -> list[str]:
-    notes = {name: state["notes"] for name, state in states.items()}
-    lines = []
-    if foreign:
-        lines.append(f"{len(foreign)} sequences of the result are not in the ground truth: {listing(foreign)}")
-    if not any(note["in_result"] for note in notes.values()):
-        return [*lines, "no sequence of the ground truth is in the result: every score is 0"]
-    for complaint, is_so in _COMPLAINTS.items():
-        names = [name for name, note in notes.items() if is_so(note)]
-        if names:
-            lines.append(f"{len(names)} of {len(notes)} sequences {complaint}: {listing(names)}")
-    return [*lines, *_mask_warnings(states, notes, task)]
-
-
 _COMPLAINTS = {
     "are not in the result (their objects count as not found)": lambda note: not note["in_result"],
     "have no image of the ground truth in the result": lambda note: note["in_result"] and not note["images_found"],
@@ -106,6 +87,20 @@ _COMPLAINTS = {
     "have no track id of the ground truth in the result": lambda note: note["other_tracks"],
     "have the id of another sequence in the result, and the classes of its tracks": lambda note: note["other_id"],
 }
+
+
+def _warnings(states: Mapping[str, State], task: str, foreign: Sequence[str]) -> list[str]:
+    notes = {name: state["notes"] for name, state in states.items()}
+    lines = []
+    if foreign:
+        lines.append(f"the ground truth does not have {len(foreign)} of the result's sequences: {listing(foreign)}")
+    if not any(note["in_result"] for note in notes.values()):
+        return [*lines, "no sequence of the ground truth is in the result: every score is 0"]
+    for complaint, is_so in _COMPLAINTS.items():
+        names = [name for name, note in notes.items() if is_so(note)]
+        if names:
+            lines.append(f"{len(names)} of {len(notes)} sequences {complaint}: {listing(names)}")
+    return [*lines, *_mask_warnings(states, notes, task)]
 
 
 def _mask_warnings(states: Mapping[str, State], notes: Mapping[str, Mapping[str, int]], task: str) -> list[str]:

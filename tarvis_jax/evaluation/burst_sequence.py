@@ -62,8 +62,8 @@ def score_hota(
     gts, gt_order = _detections(gt.masks, gt_chosen, classes, len(is_scored))
     preds, pred_order = _detections(pred.masks, pred_chosen, classes, len(is_scored))
     pairs = pair_up(gts.group, preds.group)
-    where = gt_order[pairs.gt], pred_order[pairs.pred]
-    similarities = _box_ious(gt, pred, *where) if similarity == "box" else _mask_ious(gt, pred, *where)
+    of_masks = Pairs(gt_order[pairs.gt], pred_order[pairs.pred], pairs.group)
+    similarities = _box_ious(gt, pred, of_masks) if similarity == "box" else _mask_ious(gt, pred, of_masks)
     if removes_unlabelled:
         kept = _labelled(gts, preds, pairs, similarities, truth, classes)
         of_kept = kept[pairs.pred]
@@ -101,21 +101,24 @@ def _counts(gts: Detections, preds: Detections, num_classes: int, num_frames: in
     return [{**dict(zip(("Dets", "GT_Dets", "IDs", "GT_IDs"), row, strict=True)), "Frames": num_frames} for row in rows]
 
 
-def _box_ious(gt: Side, pred: Side, gt_index: np.ndarray, pred_index: np.ndarray) -> np.ndarray:
-    """IoUs of boxes, float64 [k]."""
-    gt_low, gt_size = np.split(gt.boxes[gt_index], 2, axis=1)
-    pred_low, pred_size = np.split(pred.boxes[pred_index], 2, axis=1)
+def _box_ious(gt: Side, pred: Side, pairs: Pairs) -> np.ndarray:
+    """IoUs of the boxes of pairs of masks, float64 [k]."""
+    gt_low, gt_size = np.split(gt.boxes[pairs.gt], 2, axis=1)
+    pred_low, pred_size = np.split(pred.boxes[pairs.pred], 2, axis=1)
     overlap = np.minimum(gt_low + gt_size, pred_low + pred_size) - np.maximum(gt_low, pred_low)
     intersection = np.maximum(overlap, 0).prod(axis=1)
     union = gt_size.prod(axis=1) + pred_size.prod(axis=1) - intersection
     return np.divide(intersection, union, out=np.zeros(len(union)), where=union > 0)
 
 
-def _mask_ious(gt: Side, pred: Side, gt_index: np.ndarray, pred_index: np.ndarray) -> np.ndarray:
-    """IoUs of masks, float64 [k]."""
-    pairs = zip(gt_index.tolist(), pred_index.tolist(), strict=True)
-    ious = [coco_mask.iou([gt.rles[i]], [pred.rles[j]], [0]).item() for i, j in pairs]
-    return np.nan_to_num(np.array(ious, float))  # two empty masks have none
+def _mask_ious(gt: Side, pred: Side, pairs: Pairs) -> np.ndarray:
+    """IoUs of pairs of masks, float64 [k]."""
+    ious = np.zeros(len(pairs.group))
+    for block, columns in pairs.blocks(np.flatnonzero(np.bincount(pairs.group))):
+        gts = [gt.rles[i] for i in pairs.gt[block][::columns].tolist()]
+        preds = [pred.rles[i] for i in pairs.pred[block][:columns].tolist()]
+        ious[block] = coco_mask.iou(gts, preds, [0] * columns).ravel()
+    return np.nan_to_num(ious)  # two empty masks have none
 
 
 def _labelled(

@@ -13,7 +13,7 @@ k pairs of them, a = 19 thresholds.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -41,8 +41,8 @@ class HotaState:
         det_a = self.tp / np.maximum(1.0, self.tp + self.fn + self.fp)
         det_re = self.tp / np.maximum(1.0, self.tp + self.fn)
         det_pr = self.tp / np.maximum(1.0, self.tp + self.fp)
-        hota_, owta = np.sqrt(det_a * self.ass_a), np.sqrt(det_re * self.ass_a)
-        values = (hota_, det_a, self.ass_a, det_re, det_pr, self.ass_re, self.ass_pr, self.loc_a, owta)
+        both, owta = np.sqrt(det_a * self.ass_a), np.sqrt(det_re * self.ass_a)
+        values = (both, det_a, self.ass_a, det_re, det_pr, self.ass_re, self.ass_pr, self.loc_a, owta)
         return dict(zip(SCORES, values, strict=True))
 
     def to_json(self) -> dict[str, list[float]]:
@@ -82,6 +82,12 @@ class Pairs:
     gt: np.ndarray
     pred: np.ndarray
     group: np.ndarray
+
+    def blocks(self, groups: np.ndarray) -> Iterator[tuple[slice, int]]:
+        """For each of these groups (ascending) its pairs, and the number of columns of their matrix."""
+        starts, stops = (np.searchsorted(self.group, groups, side=side).tolist() for side in ("left", "right"))
+        for start, stop in zip(starts, stops, strict=True):
+            yield slice(start, stop), int(np.count_nonzero(self.gt[start:stop] == self.gt[start]))
 
 
 def hota(similarities: Sequence[np.ndarray], gt_ids: Sequence[np.ndarray], pred_ids: Sequence[np.ndarray]) -> HotaState:
@@ -182,15 +188,11 @@ def assign(pairs: Pairs, scores: np.ndarray) -> np.ndarray:
     in_row = np.bincount(pairs.gt, assigned, minlength=1)
     in_column = np.bincount(pairs.pred, assigned, minlength=1)
     contested = assigned & ((in_row[pairs.gt] > 1) | (in_column[pairs.pred] > 1))
-    groups = np.flatnonzero(np.bincount(pairs.group[contested]))
-    starts = np.searchsorted(pairs.group, groups).tolist()
-    stops = np.searchsorted(pairs.group, groups, side="right").tolist()
-    for start, stop in zip(starts, stops, strict=True):
-        columns = np.count_nonzero(pairs.gt[start:stop] == pairs.gt[start])
-        rows_, columns_ = best_assignment(scores[start:stop].reshape(-1, columns))
-        chosen = np.zeros(stop - start, bool)
-        chosen[rows_ * columns + columns_] = True
-        assigned[start:stop] &= chosen
+    for block, columns in pairs.blocks(np.flatnonzero(np.bincount(pairs.group[contested]))):
+        matrix = scores[block].reshape(-1, columns)
+        chosen = np.zeros(matrix.shape, bool)
+        chosen[best_assignment(matrix)] = True
+        assigned[block] &= chosen.ravel()
     return assigned
 
 

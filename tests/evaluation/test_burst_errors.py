@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 import re
 
 import pytest
@@ -218,7 +219,7 @@ NOT_FOUND = r"1 of 2 sequences are not in the result \(their objects count as no
             _set_in_sequence("seq_name", "other"),
             (),
             None,
-            "1 sequences of the result are not in the ground truth: YFCC100M/other",
+            "the ground truth does not have 1 of the result's sequences: YFCC100M/other",
         ),
         (_set_in_sequence("height", 40), (), 100, "have another height and width in the result"),
         (_rename_track("77"), (BURSTAPI,), 100, None),
@@ -240,6 +241,13 @@ def test_warnings(folders, truth, run, edit, flags, score, warning):
     assert re.search(warning, lines[0]) if warning else not lines
     found = folders.results()["OWTA_all" if flags == (OPEN_WORLD,) else "HOTA_all"]
     assert found == score if score is not None else 0 < found < 100
+
+
+def test_a_split_without_classes_has_no_score(folders, run):
+    """Both classes are common ones; the official script divides by zero."""
+    assert run(*folders.flags(f"--output={folders.output}"))[0] == 0
+    found = folders.results()
+    assert found["HOTA_com"] == 100 and math.isnan(found["HOTA_unc"])
 
 
 def test_ids_that_are_all_wrong_are_reported_where_they_do_not_matter(folders, truth, run):

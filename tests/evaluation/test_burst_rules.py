@@ -97,6 +97,19 @@ def test_a_track_with_the_id_0_leaves_what_it_takes_free(folders):
     assert found["0", 2] == found["1", 2]
 
 
+@pytest.mark.parametrize("task", ["exemplar_guided", "class_guided", "open_world"])
+def test_a_sequence_without_true_masks(folders, task):
+    """Nothing of it is scored, but in track mAP its tracks of a class that is known to be absent are misses."""
+    rng = np.random.default_rng(10)
+    truth = draw_truth(rng)
+    for category in truth["sequences"][1]["track_category_ids"].values():
+        truth["sequences"][0]["neg_category_ids"].append(category)
+    result = draw_result(rng, truth, task)
+    truth["sequences"][0]["segmentations"] = [{} for _ in truth["sequences"][0]["segmentations"]]
+    folders.write(truth, result)
+    assert_plain_version_agrees(folders, task)
+
+
 def test_a_sequence_may_come_in_parts(folders):
     rng = np.random.default_rng(7)
     truth = draw_truth(rng)

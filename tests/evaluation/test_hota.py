@@ -2,9 +2,13 @@
 
 import doctest
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.optimize import linear_sum_assignment
 
 from tarvis_jax.evaluation import assignment, hota, masks
 from tests.evaluation import brute_hota
@@ -91,10 +95,21 @@ def test_nothing_combined_is_no_detection():
 
 @pytest.mark.parametrize("scores", [np.ones((2, 3)), np.eye(3)[[2, 0, 1]], np.zeros((2, 2)), np.array([[0.3, 0.3, 0.1]])])
 def test_ties_are_broken_as_scipy_does(scores):
-    from scipy.optimize import linear_sum_assignment
-
     expected = linear_sum_assignment(-scores)
     np.testing.assert_array_equal(assignment.best_assignment(scores), expected)
+
+
+def test_the_solver_comes_without_the_rest_of_scipy():
+    program = (
+        "import sys; from tarvis_jax.evaluation import assignment; import numpy as np; assignment.best_assignment(np.eye(3))"
+    )
+    command = [sys.executable, "-c", f"{program}; sys.exit(any(name.startswith('scipy') for name in sys.modules))"]
+    assert subprocess.run(command, cwd=Path(__file__).parents[2], timeout=60).returncode == 0
+
+
+def test_the_solver_is_found_by_its_public_name_too(monkeypatch):
+    monkeypatch.setattr(assignment.importlib.machinery.PathFinder, "find_spec", lambda name, path: None)
+    assert assignment._solver.__wrapped__() is linear_sum_assignment
 
 
 @pytest.mark.parametrize(
