@@ -21,10 +21,10 @@ from tarvis_jax.errors import UserError
 
 def from_torch(arguments: argparse.Namespace) -> None:
     """A checkpoint of the original TarViS becomes a checkpoint of this project."""
+    from tarvis_jax.checkpoints import require_no_checkpoint, save_weights
     from tarvis_jax.config import as_dict
     from tarvis_jax.conversion.importer import describe, import_checkpoint
     from tarvis_jax.conversion.verify import verify
-    from tarvis_jax.training.checkpoints import require_no_checkpoint, save_weights
 
     require_no_checkpoint(arguments.output, overwrite=arguments.overwrite)
     datasets = [name.strip() for name in arguments.datasets.split(",") if name.strip()]
@@ -54,8 +54,8 @@ def to_torch(arguments: argparse.Namespace) -> None:
 
 def backbone(arguments: argparse.Namespace) -> None:
     """ImageNet weights become a checkpoint for config.backbone_from of a training run."""
+    from tarvis_jax.checkpoints import BACKBONE_ALONE, require_no_checkpoint, save_weights
     from tarvis_jax.conversion.backbones import import_backbone
-    from tarvis_jax.training.checkpoints import BACKBONE_ALONE, require_no_checkpoint, save_weights
 
     require_no_checkpoint(arguments.output, overwrite=arguments.overwrite)
     weights = import_backbone(arguments.input, arguments.backbone)

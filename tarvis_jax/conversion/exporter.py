@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from tarvis_jax.checkpoints import empty_variables, find_step_folder, read_model_config, read_weights
 from tarvis_jax.conversion.names import torch_from_variables
-from tarvis_jax.conversion.template import complete_state, empty_variables
-from tarvis_jax.training.checkpoints import find_step_folder, read_model_config, read_weights
+from tarvis_jax.conversion.template import complete_state
 
 
 def export_checkpoint(checkpoint: Path) -> dict[str, np.ndarray]:

@@ -1,16 +1,12 @@
 """What the original's state dict holds for a model: its names and their order, shapes, constants."""
 
-from typing import Any
-
-import flax.linen as nn
-import jax
 import numpy as np
 
+from tarvis_jax.checkpoints import empty_variables
 from tarvis_jax.config import ModelConfig
 from tarvis_jax.conversion.names import torch_from_variables
 from tarvis_jax.models.backbones import BACKBONES
 from tarvis_jax.models.swin import relative_position_index
-from tarvis_jax.models.tarvis import TarViS
 
 # A module of the original lists its own tensors, then its parts in the order in which they were made. This is one order of all
 # names of tensors and parts that agrees with the order within each module. Numbers are sorted as numbers.
@@ -39,14 +35,6 @@ _ORDER = """
     norm0 norm1 attn qkv proj linear1 linear2 norm2 mlp fc1 fc2 norm3 norm pwconv1 pwconv2
 """
 _RANKS = {part: rank for rank, part in enumerate(_ORDER.split())}
-
-
-def empty_variables(config: ModelConfig) -> dict[str, Any]:
-    """{"params": nested dict, "buffers": nested dict} of a model: zeros of the right shapes that take no memory."""
-    model = TarViS(config)
-    variables = nn.unbox(jax.eval_shape(lambda: model.init(jax.random.key(0), method="initialise")))
-    zeros = jax.tree.map(lambda leaf: np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape), variables)
-    return {"params": {}, "buffers": {}} | zeros
 
 
 def state_template(config: ModelConfig) -> dict[str, np.ndarray]:

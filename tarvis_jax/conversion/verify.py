@@ -6,12 +6,11 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from tarvis_jax.checkpoints import empty_variables, read_weights
 from tarvis_jax.config import ModelConfig
-from tarvis_jax.conversion.template import empty_variables
 from tarvis_jax.errors import UserError
 from tarvis_jax.models.queries import ClassRange
 from tarvis_jax.models.tarvis import TarViS
-from tarvis_jax.training.checkpoints import read_weights
 
 _CLIP = (1, 2, 64, 128, 3)  # b, t, h, w, RGB
 

@@ -9,13 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tarvis_jax.checkpoints import empty_variables, find_step_folder, read_model_config, read_weights
 from tarvis_jax.config import ModelConfig
-from tarvis_jax.conversion.template import empty_variables
 from tarvis_jax.devices import compute_dtype, use_compilation_cache
 from tarvis_jax.models.object_points import ObjectPrompts
 from tarvis_jax.models.queries import ClassRange
 from tarvis_jax.models.tarvis import TarViS, object_logits
-from tarvis_jax.training.checkpoints import find_step_folder, read_model_config, read_weights
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,16 +8,11 @@ import jax
 import optax
 from jax.sharding import Mesh
 
+from tarvis_jax.checkpoints import find_step_folder, read_checkpoint_config, read_model_config, read_weights
 from tarvis_jax.config import TrainConfig, as_dict, require
 from tarvis_jax.models.tarvis import TarViS
 from tarvis_jax.training.carry_over import carry_over
-from tarvis_jax.training.checkpoints import (
-    CheckpointStore,
-    find_step_folder,
-    read_checkpoint_config,
-    read_model_config,
-    read_weights,
-)
+from tarvis_jax.training.checkpoints import CheckpointStore
 from tarvis_jax.training.state import TrainState, initial_state
 
 logger = logging.getLogger(__name__)

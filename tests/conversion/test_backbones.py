@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import pytest
 
+from tarvis_jax.checkpoints import empty_variables
 from tarvis_jax.conversion.backbones import import_backbone
 from tarvis_jax.conversion.names import torch_from_variables
-from tarvis_jax.conversion.template import empty_variables
 from tarvis_jax.errors import UserError
 from tests.conversion.imagenet import classifier_of, resnet
 from tests.conversion.states import SMALL, manifest

@@ -8,9 +8,9 @@ import sys
 import numpy as np
 import pytest
 
-from tarvis_jax.conversion.template import empty_variables
+from tarvis_jax import checkpoints
+from tarvis_jax.checkpoints import empty_variables
 from tarvis_jax.convert import main
-from tarvis_jax.training import checkpoints
 from tests.conversion.imagenet import resnet
 from tests.conversion.states import SMALL, manifest, random_state
 from tests.models.stored_forward import weights_rule

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from data import categories
+from tarvis_jax.checkpoints import empty_variables
 from tarvis_jax.config import ModelConfig
-from tarvis_jax.conversion.template import empty_variables, state_template
+from tarvis_jax.conversion.template import state_template
 from tests.conversion.states import SMALL, manifest
 
 

@@ -13,9 +13,9 @@ from pycocotools import mask as rle
 
 from data import categories
 from tarvis_jax import infer
+from tarvis_jax.checkpoints import save_weights
 from tarvis_jax.config import ModelConfig, as_dict
 from tarvis_jax.models.tarvis import TarViS
-from tarvis_jax.training.checkpoints import save_weights
 
 CONFIG = ModelConfig(
     backbone="tiny",

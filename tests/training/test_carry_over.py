@@ -6,10 +6,11 @@ import jax
 import numpy as np
 
 from data import categories
+from tarvis_jax.checkpoints import save_weights
 from tarvis_jax.config import as_dict
 from tarvis_jax.models.tarvis import TarViS
 from tarvis_jax.training.carry_over import carried_rows
-from tarvis_jax.training.checkpoints import CheckpointStore, save_weights
+from tarvis_jax.training.checkpoints import CheckpointStore
 from tarvis_jax.training.optimizer import make_optimizer
 from tarvis_jax.training.sharding import make_mesh
 from tarvis_jax.training.start import starting_state
