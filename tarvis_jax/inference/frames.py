@@ -1,6 +1,7 @@
 """Frames of a video: a folder of images, or a video file."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -43,25 +44,31 @@ def open_frames(path: Path) -> Frames:
         UserError: neither a folder with images nor a video that OpenCV reads.
     """
     if path.is_dir():
-        return ImageFolder(path)
+        return ImageFiles(_images_of(path))
     if not path.exists():
         raise UserError(f"{path}: does not exist; expected a folder of {', '.join(SUFFIXES)} files, or a video file")
     return VideoFile(path)
 
 
-class ImageFolder:
+def _images_of(folder: Path) -> list[Path]:
     """The images of a folder in the order of their names."""
+    files = sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES)
+    if not files:
+        raise UserError(f"{folder}: holds no frames; expected {', '.join(SUFFIXES)} files")
+    twice = [stem for stem, count in Counter(file.stem for file in files).items() if count > 1]
+    if twice:
+        raise UserError(f"{folder}: several files are called {twice[0]}; expected one image for each frame")
+    return files
+
+
+class ImageFiles:
+    """Image files in the given order; all must have the size (h, w), without one that of the first."""
 
     fps = VIDEO_FPS
 
-    def __init__(self, folder: Path):
-        self._files = sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES)
-        if not self._files:
-            raise UserError(f"{folder}: holds no frames; expected {', '.join(SUFFIXES)} files")
-        self._index = {file.stem: i for i, file in enumerate(self._files)}
-        if len(self._index) < len(self._files):
-            twice = next(f.stem for i, f in enumerate(self._files) if self._index[f.stem] != i)
-            raise UserError(f"{folder}: several files are called {twice}; expected one image for each frame")
+    def __init__(self, files: Sequence[Path], size: tuple[int, int] | None = None):
+        self._files, self._size = files, size
+        self._index = {file.stem: i for i, file in enumerate(files)}
 
     def name(self, index: int) -> str:
         return self._files[index].stem
@@ -73,15 +80,23 @@ class ImageFolder:
         return len(self._files)
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        first = None
+        expected = self._size
         for file in self._files:
-            image = cv2.imread(str(file), cv2.IMREAD_COLOR)
-            if image is None:
-                raise UserError(f"{file}: cannot be read as an image; replace it, or leave it out of the folder")
-            first = image.shape if first is None else first
-            if image.shape != first:
-                raise UserError(f"{file}: size {image.shape[:2]}; expected {first[:2]}, as {self._files[0].name}")
-            yield cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+            image = _read_image(file)
+            expected = expected or image.shape[:2]
+            if image.shape[:2] != expected:
+                reason = "the size of its results" if self._size else f"as {self._files[0].name}"
+                raise UserError(f"{file}: size {image.shape[:2]}; expected {expected}, {reason}")
+            yield image
+
+
+def _read_image(file: Path) -> np.ndarray:
+    if not file.is_file():
+        raise UserError(f"{file}: no such file; expected a frame of the video")
+    image = cv2.imread(str(file), cv2.IMREAD_COLOR)
+    if image is None:
+        raise UserError(f"{file}: cannot be read as an image; replace it, or leave it out of the folder")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 class VideoFile:

@@ -65,7 +65,7 @@ class Predictor:
         Raises:
             ConfigError: a task that does not exist, or classes that the network has not learnt.
         """
-        _check_task(network, task, classes)
+        check_task(network, task, classes)
         self._network, self._task, self._classes, self._on_clip = network, task, classes, on_clip
         self._clips = clips or default_clips(task, classes)
         self._segmenter: ObjectSegmenter | ClassSegmenter | None = None  # made when the size of the frames is known
@@ -187,7 +187,8 @@ class Predictor:
         return self._segmenter.segment(images, self._start, length)
 
 
-def _check_task(network: Network, task: str, classes: str | None) -> None:
+def check_task(network: Network, task: str, classes: str | None) -> None:
+    """Raises `ConfigError` for a task that does not exist, or classes that the network has not learnt."""
     require(task in OBJECT_TASKS + CLASS_TASKS, f"task {task!r} does not exist; {closest(task, OBJECT_TASKS + CLASS_TASKS)}")
     if task in CLASS_TASKS:
         known = dict(network.config.vocabulary)

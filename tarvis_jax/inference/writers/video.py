@@ -41,12 +41,17 @@ class MaskWriter:
         self._folder.mkdir()
 
     def add(self, result: FrameResult, size: tuple[int, int]) -> None:
-        image = Image.fromarray(paint(result.masks, size), mode="P")
-        image.putpalette(id_colours().tobytes())
-        image.save(self._folder / f"{self._frames.name(result.frame_index)}.png")
+        save_ids(self._folder / f"{self._frames.name(result.frame_index)}.png", paint(result.masks, size))
 
     def close(self, tracks: Sequence[TrackInfo]) -> None:
         """Every frame is written already."""
+
+
+def save_ids(path: Path, labels: np.ndarray) -> None:
+    """Writes labels uint8 [h, w] as a palette PNG."""
+    image = Image.fromarray(labels, mode="P")
+    image.putpalette(id_colours().tobytes())
+    image.save(path)
 
 
 class TrackWriter:
