@@ -21,7 +21,7 @@ from tarvis_jax.errors import UserError
 from tarvis_jax.evaluation import report
 from tarvis_jax.evaluation.benchmark import Benchmark, Result
 from tarvis_jax.evaluation.runner import evaluate_videos
-from tarvis_jax.evaluation.shards import Job, Shard, merge_shards, require_new_shard, write_shard
+from tarvis_jax.evaluation.shards import Job, merge_shards, require_new_shard, shard_argument, write_shard
 
 
 @dataclasses.dataclass(frozen=True)
@@ -182,13 +182,6 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _shard(text: str) -> Shard:
-    try:
-        return Shard.parse(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected I/N with I from 0 to N - 1, found {text!r}") from None
-
-
 def command_line() -> ArgumentParser:
     """The parser of the whole command."""
     parser = ArgumentParser(prog="python -m tarvis_jax.evaluate", description=__doc__)
@@ -214,7 +207,7 @@ def _add_common_flags(parser: ArgumentParser) -> None:
     parser.add_argument("--plot", action="store_true", help="also draw curves, as PNG files in --output")
     parts = parser.add_mutually_exclusive_group()
     parts.add_argument(
-        "--shard", type=_shard, metavar="I/N", help="only every N-th video from the I-th (from 0) on, for --merge"
+        "--shard", type=shard_argument, metavar="I/N", help="only every N-th video from the I-th (from 0) on, for --merge"
     )
     parts.add_argument(
         "--merge", type=Path, nargs="+", action="extend", metavar="DIR", help="join the results of all shards, in these folders"

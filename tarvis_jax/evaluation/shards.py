@@ -1,5 +1,6 @@
 """Parts of an evaluation that were run separately: one file each, joined to the result of the whole."""
 
+import argparse
 import dataclasses
 import json
 import re
@@ -39,6 +40,14 @@ class Shard:
 
     def path(self, folder: Path) -> Path:
         return folder / f"shard-{self.index}-of-{self.count}.json"
+
+
+def shard_argument(text: str) -> Shard:
+    """`Shard.parse` as the type of a flag."""
+    try:
+        return Shard.parse(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected I/N with I from 0 to N - 1, found {text!r}") from None
 
 
 @dataclasses.dataclass(frozen=True)
