@@ -5,6 +5,7 @@ followed (facts of the original, section 12).
 """
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,13 @@ _INTERLEAVED = 10  # frames a second that are not annotated, at most
 
 @dataclasses.dataclass(frozen=True)
 class BurstVideo(Video):
-    """A sequence; `entry` is that of first_frame_annotations.json, and `where` its place there, for messages."""
+    """A sequence; `entry` is that of first_frame_annotations.json, and `where` its place there, for messages.
+
+    `header` is what that file holds beside its sequences: split and categories.
+    """
 
     where: str = ""
+    header: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def given(self, by: str = "mask") -> list[GivenObject]:
         """The objects in the frames where they first appear, by their masks or by one point each."""
@@ -46,13 +51,15 @@ def open_split(root: Path, split: str) -> list[Video]:
     require_file(annotations, "the objects' first frames, a JSON file")
     images = root / "frames" / split
     require_folder(images, "DATASET/SEQUENCE/FRAME.jpg files")
-    entries = field(read_json(annotations), "sequences", list, str(annotations))
+    content = read_json(annotations)
+    entries = field(content, "sequences", list, str(annotations))
     if not entries:
         raise DataError(f"{annotations}: no sequences")
-    return [_open_video(entry, images, f"{annotations}: sequences[{index}]") for index, entry in enumerate(entries)]
+    header = {key: value for key, value in content.items() if key != "sequences"}
+    return [_open_video(entry, images, f"{annotations}: sequences[{index}]", header) for index, entry in enumerate(entries)]
 
 
-def _open_video(entry: Any, images: Path, where: str) -> Video:
+def _open_video(entry: Any, images: Path, where: str, header: Mapping[str, Any]) -> Video:
     name = f"{field(entry, 'dataset', str, where)}/{field(entry, 'seq_name', str, where)}"
     where = f"{where.rsplit(': ', 1)[0]}: sequence {name}"
     annotated, masks = field(entry, "annotated_image_paths", list, where), field(entry, "segmentations", list, where)
@@ -70,7 +77,7 @@ def _open_video(entry: Any, images: Path, where: str) -> Video:
     require_frames(frames, name)
     reported = tuple(index for index, path in enumerate(chosen) if path in set(annotated))
     size = field(entry, "height", int, where), field(entry, "width", int, where)
-    return BurstVideo(name=name, frames=frames, reported=reported, size=size, entry=entry, where=where)
+    return BurstVideo(name=name, frames=frames, reported=reported, size=size, entry=entry, where=where, header=header)
 
 
 def _segmented(every: list[str], annotated: set[str], fps: int) -> list[str]:
