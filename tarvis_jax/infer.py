@@ -1,10 +1,14 @@
-"""Segments a video with a checkpoint.
+"""Segments a video, or all videos of a benchmark, with a checkpoint.
 
-Examples:
+A video:
   python -m tarvis_jax.infer --checkpoint=CKPT --task=vos --frames=frames/ --masks=first.png --output=out --overlay
   python -m tarvis_jax.infer --checkpoint=CKPT --task=pet --frames=video.mp4 --points=points.json --output=out
   python -m tarvis_jax.infer --checkpoint=CKPT --task=vis --frames=video.mp4 --classes=youtube_vis --output=out
   python -m tarvis_jax.infer --checkpoint=CKPT --task=vps --frames=frames/ --classes=vipseg --output=out
+
+A benchmark (davis, burst, youtube_vis, ovis, kitti_step, cityscapes_vps, vipseg); the same command goes on after a stop:
+  python -m tarvis_jax.infer --checkpoint=CKPT --dataset=davis --data_root=data --split=val --output=out
+  python -m tarvis_jax.infer --checkpoint=CKPT --dataset=burst --data_root=data --split=test --output=out --shard=0/4
 
 CKPT is a workdir, one step's folder in it, or what `tarvis_jax.convert from_torch` wrote. docs/inference.md has the formats.
 """
@@ -18,36 +22,56 @@ from pathlib import Path
 from tarvis_jax.cli import ArgumentParser, exit_status
 from tarvis_jax.config import require
 from tarvis_jax.errors import UserError
-from tarvis_jax.inference.clips import ClipSettings
+from tarvis_jax.evaluation.shards import shard_argument
+from tarvis_jax.inference.clips import BENCHMARK_CLIPS, ClipSettings
 
 TASKS = ("vos", "pet", "vis", "vps")
+OF_VIDEO = ("masks", "points", "classes", "save_logits", "overlay")  # flags of one form of the command alone
+OF_BENCHMARK = ("data_root", "split", "shard")
 
 
 def command_line() -> ArgumentParser:
     """The parser of the command."""
     parser = ArgumentParser(prog="python -m tarvis_jax.infer", description=__doc__)
     parser.add_argument("--checkpoint", type=Path, required=True, metavar="CKPT", help="the network's weights")
-    parser.add_argument("--task", choices=TASKS, required=True, help="vos, pet: given objects; vis, vps: all of some classes")
-    parser.add_argument("--frames", type=Path, required=True, metavar="PATH", help="folder of .jpg or .png files, or a video")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--frames", type=Path, metavar="PATH", help="folder of .jpg or .png files, or a video")
+    source.add_argument("--dataset", metavar="NAME", help=f"benchmark: {', '.join(BENCHMARK_CLIPS)}")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for the results")
-    parser.add_argument(
-        "--masks", type=Path, metavar="PATH", help="palette PNG of object ids for the first frame, or a folder of such"
-    )
-    parser.add_argument("--points", type=Path, metavar="FILE", help='{"objects": [{"id": 1, "frame": 0, "x": 120, "y": 80}]}')
-    parser.add_argument("--classes", metavar="DATASET", help="whose classes to look for (youtube_vis, vipseg, ...)")
-    parser.add_argument("--clip_length", type=int, metavar="N", help="frames of a clip (as the original's)")
-    parser.add_argument("--clip_overlap", type=int, metavar="N", help="frames that clips share (half of --clip_length)")
-    parser.add_argument("--min_side", type=int, metavar="N", help="pixels of the shorter side; 0 keeps the frames' size")
-    parser.add_argument("--max_side", type=int, metavar="N", help="pixels that the longer side does not exceed (1333)")
-    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto", help="(auto: float32 on CPUs)")
-    parser.add_argument("--save_logits", action="store_true", help="also write what the network gives for every clip")
-    parser.add_argument("--overlay", action="store_true", help="also write overlay.mp4 and a contact sheet, overlay.png")
+    task = "vos, pet: given objects; vis, vps: all of some classes. Of benchmarks, burst has two: pet (points) and vos (masks)"
+    parser.add_argument("--task", choices=TASKS, help=task)
     parser.add_argument("--overwrite", action="store_true", help="results in --output may be replaced")
+    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto", help="(auto: float32 on CPUs)")
+    clips = parser.add_argument_group("clips, by default the original's")
+    clips.add_argument("--clip_length", type=int, metavar="N", help="frames of a clip")
+    clips.add_argument("--clip_overlap", type=int, metavar="N", help="frames that clips share (half of --clip_length)")
+    clips.add_argument("--min_side", type=int, metavar="N", help="pixels of the shorter side; 0 keeps the frames' size")
+    clips.add_argument("--max_side", type=int, metavar="N", help="pixels that the longer side does not exceed (1333)")
+    _add_video_flags(parser.add_argument_group("with --frames"))
+    _add_benchmark_flags(parser.add_argument_group("with --dataset"))
     return parser
 
 
-def _check(arguments: argparse.Namespace) -> None:
-    """Flags that do not go together."""
+def _add_video_flags(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--masks", type=Path, metavar="PATH", help="palette PNG of object ids for the first frame, or a folder of such"
+    )
+    group.add_argument("--points", type=Path, metavar="FILE", help='{"objects": [{"id": 1, "frame": 0, "x": 120, "y": 80}]}')
+    group.add_argument("--classes", metavar="DATASET", help="whose classes to look for (youtube_vis, vipseg, ...)")
+    group.add_argument("--save_logits", action="store_true", help="also write what the network gives for every clip")
+    group.add_argument("--overlay", action="store_true", help="also write overlay.mp4 and a contact sheet, overlay.png")
+
+
+def _add_benchmark_flags(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--data_root", type=Path, metavar="DIR", help="folder with one folder per dataset (data/README.md)")
+    group.add_argument("--split", metavar="NAME", help="as the benchmark calls it: val, test, test-dev, ...")
+    group.add_argument("--shard", type=shard_argument, metavar="I/N", help="only every N-th video from the I-th (from 0) on")
+
+
+def _check_video(arguments: argparse.Namespace) -> None:
+    """Flags that do not go together, for one video."""
+    _refuse(arguments, OF_BENCHMARK, "--frames; it is for benchmarks, with --dataset")
+    require(arguments.task is not None, f"--frames needs --task: {', '.join(TASKS)}")
     by_class = arguments.task in ("vis", "vps")
     given = arguments.masks is not None or arguments.points is not None
     require(not (by_class and given), f"--task={arguments.task} finds its objects itself; leave out --masks and --points")
@@ -56,9 +80,21 @@ def _check(arguments: argparse.Namespace) -> None:
     require(arguments.task != "pet" or given, "--task=pet needs --points: a point on each object (or --masks)")
 
 
-def run(arguments: argparse.Namespace) -> None:
+def _check_benchmark(arguments: argparse.Namespace) -> None:
+    """Flags that do not go together, for a benchmark."""
+    _refuse(arguments, OF_VIDEO, "--dataset; it is for single videos, with --frames")
+    require(arguments.data_root is not None, "--dataset needs --data_root: the folder that holds one folder per dataset")
+    require(arguments.split is not None, "--dataset needs --split: val, test, ..., as the benchmark calls it")
+
+
+def _refuse(arguments: argparse.Namespace, names: Sequence[str], reason: str) -> None:
+    for name in names:
+        require(getattr(arguments, name) in (None, False), f"--{name} does not go with {reason}")
+
+
+def _run_video(arguments: argparse.Namespace) -> None:
     """Segments the video that the command line names."""
-    _check(arguments)
+    _check_video(arguments)
     # Imported here, so that a misspelt flag is answered at once.
     from tarvis_jax.inference.frames import open_frames
     from tarvis_jax.inference.given_objects import read_masks, read_points
@@ -75,6 +111,26 @@ def run(arguments: argparse.Namespace) -> None:
     job = VideoJob(frames, arguments.task, given, classes, clips, arguments.save_logits, arguments.overlay)
     count = segment_video(job, network, arguments.output, overwrite=arguments.overwrite)
     print(f"{arguments.output}: results of {count} frames")
+
+
+def _run_benchmark(arguments: argparse.Namespace) -> None:
+    """Segments the videos of the benchmark that the command line names."""
+    _check_benchmark(arguments)
+    from data.videos.benchmark import open_benchmark
+    from tarvis_jax.checkpoints import find_step_folder
+    from tarvis_jax.devices import compute_dtype
+    from tarvis_jax.inference.benchmark import WHOLE, BenchmarkJob, BenchmarkRun, benchmark_task
+    from tarvis_jax.inference.network import Network
+
+    dataset, split = arguments.dataset, arguments.split
+    task = benchmark_task(dataset, arguments.task)
+    clips = _clips(arguments, BENCHMARK_CLIPS[dataset])
+    videos = open_benchmark(dataset, arguments.data_root, split)
+    checkpoint = find_step_folder(arguments.checkpoint).resolve()
+    precision = compute_dtype(arguments.precision).name
+    job = BenchmarkJob(dataset, split, task, clips, str(checkpoint), precision)
+    run = BenchmarkRun(job, videos, arguments.output, arguments.shard or WHOLE)
+    run.run(lambda: Network.from_checkpoint(checkpoint, precision), overwrite=arguments.overwrite)
 
 
 def _clips(arguments: argparse.Namespace, default: ClipSettings) -> ClipSettings:
@@ -98,7 +154,7 @@ def _only_dataset(arguments: argparse.Namespace, vocabulary: dict[str, int]) -> 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
     arguments = command_line().parse_args(argv)
-    return exit_status(lambda: run(arguments))
+    return exit_status(lambda: _run_video(arguments) if arguments.frames else _run_benchmark(arguments))
 
 
 if __name__ == "__main__":
