@@ -1,29 +1,39 @@
 """Draws small datasets in their official layouts, with exact ground truth, for demos and tests.
 
-Example:
+Examples:
   python -m data.toyworld --output=/tmp/toy --images=400
-writes /tmp/toy/coco, so that /tmp/toy is a data_root.
+  python -m data.toyworld --output=/tmp/toy --datasets=davis,burst,youtube_vis --videos=4
+write /tmp/toy/coco, /tmp/toy/davis, ..., so that /tmp/toy is a data_root. The videos show shapes, patterns and backgrounds that
+the images never show.
 """
 
 import argparse
-import json
 import shutil
 import sys
 import tempfile
+import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from PIL import Image
-
-from data import categories
 from data.errors import DataError
-from data.toyscene import Scene, draw_scene
+from data.toy import burst, cityscapes_vps, coco, davis, kitti_step, vipseg, youtube_vis
+from tarvis_jax.cli import ArgumentParser, exit_status
+from tarvis_jax.errors import UserError, closest
 
-IMAGES = 200  # of the training split
-SIZE = 128  # pixels; sides of the images are 3/4 to 5/4 of it
-_VAL_PART = 4  # one validation image for every four training images
-_JPEG_QUALITY = 95
+IMAGES = 200  # of COCO's training split
+VIDEOS = 4  # of each video dataset
+SIZE = 128  # pixels; typical side
+_SMALLEST = 32  # of it; things need some pixels
+VIDEO_LAYOUTS = {
+    "davis": davis.LAYOUT,
+    "burst": burst.LAYOUT,
+    "youtube_vis": youtube_vis.LAYOUT,
+    "ovis": youtube_vis.OVIS_LAYOUT,
+    "kitti_step": kitti_step.LAYOUT,
+    "cityscapes_vps": cityscapes_vps.LAYOUT,
+    "vipseg": vipseg.LAYOUT,
+}
+DATASETS = ("coco", *VIDEO_LAYOUTS)
 
 
 def draw_coco(output: Path, *, seed: int = 0, images: int = IMAGES, size: int = SIZE, overwrite: bool = False) -> Path:
@@ -32,14 +42,33 @@ def draw_coco(output: Path, *, seed: int = 0, images: int = IMAGES, size: int = 
     The folder appears when it is complete. Image i depends on the seed, `size` and i alone. Raises `DataError` if it exists and
     is not to be overwritten.
     """
-    target = output / "coco"
-    if target.exists() and not overwrite:
-        raise DataError(f"{target}: expected nothing there, found a result; choose another --output or pass --overwrite")
-    output.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=".coco-", dir=output))
+    return _complete(output / "coco", lambda root: coco.write(root, seed, images, size), overwrite)
+
+
+def draw_videos(
+    output: Path, dataset: str, *, seed: int = 0, videos: int = VIDEOS, size: int = SIZE, overwrite: bool = False
+) -> Path:
+    """Writes output/DATASET, the validation split of one of `VIDEO_LAYOUTS`, and returns that folder.
+
+    The folder appears when it is complete. Frames have 3/4 by 5/4 of `size` pixels. Video i depends on the seed, the dataset,
+    `size` and i alone. Raises `DataError` if the folder exists and is not to be overwritten, or if the split cannot have so
+    many videos.
+    """
+    layout = VIDEO_LAYOUTS[dataset]
+    if videos > layout.most_videos:
+        raise DataError(f"--videos={videos}: {dataset} has {layout.most_videos} validation sequences; choose fewer")
+    seeds = ([seed, zlib.crc32(dataset.encode()), index] for index in range(videos))
+    drawn = layout.draw(seeds, size * 3 // 4, size * 5 // 4)
+    return _complete(output / dataset, lambda root: layout.write(root, drawn), overwrite)
+
+
+def _complete(target: Path, write: Callable[[Path], None], overwrite: bool) -> Path:
+    """Has a folder written under another name, and renames it."""
+    _require_new(target, overwrite)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
-        for split, (name, count) in enumerate((("train2017", images), ("val2017", max(images // _VAL_PART, 1)))):
-            _draw_split(unfinished, name, [[seed, split, index] for index in range(count)], size)
+        write(unfinished)
         unfinished.chmod(0o755)  # mkdtemp's folders are private
         if target.exists():
             shutil.rmtree(target)
@@ -49,96 +78,58 @@ def draw_coco(output: Path, *, seed: int = 0, images: int = IMAGES, size: int = 
     return target
 
 
-def _draw_split(root: Path, split: str, seeds: list[list[int]], size: int) -> None:
-    annotations = root / "annotations"
-    for folder in (root / split, annotations / f"panoptic_{split}"):
-        folder.mkdir(parents=True)
-    known = categories.load("coco")
-    content: dict[str, Any] = {
-        "info": {"description": "drawn by data.toyworld"},
-        "images": [],
-        "annotations": [],
-        "categories": [
-            {"id": category_id, "name": name, "supercategory": "", "isthing": int(isthing), "color": list(colour)}
-            for category_id, name, isthing, colour in zip(known.ids, known.names, known.isthing, known.colours, strict=True)
-        ],
-    }
-    for number, seed in enumerate(seeds, start=1):
-        rng = np.random.default_rng(seed)
-        height, width = (int(side) for side in rng.integers(size * 3 // 4, size * 5 // 4 + 1, 2))
-        scene = draw_scene(rng, height, width)
-        ids = _segment_ids(rng, len(scene.names))
-        stem = f"{number:012d}"
-        Image.fromarray(scene.image).save(root / split / f"{stem}.jpg", quality=_JPEG_QUALITY)
-        Image.fromarray(_id_colours(ids[scene.segment_map])).save(annotations / f"panoptic_{split}" / f"{stem}.png")
-        content["images"].append({"id": number, "file_name": f"{stem}.jpg", "height": height, "width": width})
-        segments = _segments_info(scene, ids)
-        content["annotations"].append({"image_id": number, "file_name": f"{stem}.png", "segments_info": segments})
-    (annotations / f"panoptic_{split}.json").write_text(json.dumps(content), encoding="utf-8")
+def _require_new(target: Path, overwrite: bool) -> None:
+    if target.exists() and not overwrite:
+        raise DataError(f"{target}: expected nothing there, found a result; choose another --output or pass --overwrite")
 
 
-def _segment_ids(rng: np.random.Generator, count: int) -> np.ndarray:
-    """Different ids, int32 [s], spread over all 24 bits as in the published files; never 0."""
-    return np.sort(rng.choice((1 << 24) - 1, count, replace=False)).astype(np.int32) + 1
+def _datasets(text: str) -> list[str]:
+    names = text.split(",")
+    unknown = [name for name in names if name not in DATASETS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"cannot draw {unknown[0]!r}; {closest(unknown[0], DATASETS)}")
+    return list(dict.fromkeys(names))
 
 
-def _id_colours(ids: np.ndarray) -> np.ndarray:
-    """int32 [h, w] -> uint8 [h, w, 3]: id = R + 256 G + 65536 B."""
-    return np.stack([ids & 255, ids >> 8 & 255, ids >> 16], axis=-1).astype(np.uint8)
-
-
-def _segments_info(scene: Scene, ids: np.ndarray) -> list[dict[str, Any]]:
-    known = categories.load("coco")
-    infos = []
-    for index, name in enumerate(scene.names):
-        mask = scene.segment_map == index
-        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-        left, top = int(columns[0]), int(rows[0])
-        infos.append(
-            {
-                "id": int(ids[index]),
-                "category_id": known.ids[known.names.index(name)],
-                "area": int(mask.sum()),
-                "bbox": [left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top],
-                "iscrowd": 0,
-            }
-        )
-    return infos
-
-
-def _parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m data.toyworld", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def command_line() -> ArgumentParser:
+    """The parser of the command."""
+    parser = ArgumentParser(prog="python -m data.toyworld", description=__doc__)
     parser.add_argument("--output", type=Path, required=True, help="folder for the datasets, made if needed")
+    parser.add_argument(
+        "--datasets", type=_datasets, default=["coco"], metavar="A,B,...", help=f"of {', '.join(DATASETS)} (default coco)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="other seeds draw other images (default %(default)s)")
     parser.add_argument(
-        "--images", type=int, default=IMAGES, help="training images; a quarter more for val (default %(default)s)"
+        "--images", type=int, default=IMAGES, help="training images of coco; a quarter more for val (default %(default)s)"
     )
+    parser.add_argument("--videos", type=int, default=VIDEOS, help="videos of each video dataset (default %(default)s)")
     parser.add_argument("--size", type=int, default=SIZE, help="typical side in pixels (default %(default)s)")
     parser.add_argument("--overwrite", action="store_true", help="replace what is there")
-    arguments = parser.parse_args()
-    for name, least in (("seed", 0), ("images", 1), ("size", 32)):
+    return parser
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    for name, least in (("seed", 0), ("images", 1), ("videos", 1), ("size", _SMALLEST)):
         if getattr(arguments, name) < least:
-            parser.exit(2, f"--{name}: expected {least} or more, found {getattr(arguments, name)}\n")
-    return arguments
-
-
-def main() -> int:
-    arguments = _parse_arguments()
+            raise UserError(f"--{name}: expected {least} or more, found {getattr(arguments, name)}")
+    settings = {"seed": arguments.seed, "size": arguments.size, "overwrite": arguments.overwrite}
+    for dataset in arguments.datasets:
+        _require_new(arguments.output / dataset, arguments.overwrite)
     try:
-        folder = draw_coco(
-            arguments.output,
-            seed=arguments.seed,
-            images=arguments.images,
-            size=arguments.size,
-            overwrite=arguments.overwrite,
-        )
-    except (DataError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    print(f"{folder}: {arguments.images} training images")
-    return 0
+        for dataset in arguments.datasets:
+            if dataset == "coco":
+                print(f"{draw_coco(arguments.output, images=arguments.images, **settings)}: {arguments.images} training images")
+            else:
+                folder = draw_videos(arguments.output, dataset, videos=arguments.videos, **settings)
+                print(f"{folder}: {arguments.videos} videos")
+    except OSError as error:
+        raise DataError(f"{error.filename or arguments.output}: cannot be written ({error.strerror})") from None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Draws as the command line says; returns the exit status."""
+    parser = command_line()
+    return exit_status(lambda: _run(parser.parse_args(argv)))
 
 
 if __name__ == "__main__":

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data import categories, toyscene, toyworld
+from data import categories, toyworld
 from data.errors import DataError
+from data.toy import coco
+from data.toy.look import IMAGES
+from data.toy.scene import draw_scene
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -56,11 +59,11 @@ def test_segments_agree_with_their_pngs(toy_root: Path, split: str) -> None:
 
 
 def test_scenes_are_varied() -> None:
-    scenes = [toyscene.draw_scene(np.random.default_rng(seed), 96, 120) for seed in range(60)]
+    scenes = [draw_scene(np.random.default_rng(seed), 96, 120) for seed in range(60)]
     names = [name for scene in scenes for name in scene.names]
-    assert set(names) == {*toyscene.THINGS, *toyscene.STUFF}
+    assert set(names) == {*IMAGES.things, *IMAGES.stuff}
     assert any(len(set(scene.names)) < len(scene.names) for scene in scenes)  # neighbours of one class
-    counts = [sum(name in toyscene.THINGS for name in scene.names) for scene in scenes]
+    counts = [sum(name in IMAGES.things for name in scene.names) for scene in scenes]
     assert set(counts) >= {2, 3, 4, 5}
 
 
@@ -68,7 +71,7 @@ def test_colour_does_not_tell_the_class() -> None:
     """The mean colours of two thing classes differ less between the classes than within each."""
     colours: dict[str, list[np.ndarray]] = {}
     for seed in range(120):
-        scene = toyscene.draw_scene(np.random.default_rng(seed), 96, 96)
+        scene = draw_scene(np.random.default_rng(seed), 96, 96)
         for index, name in enumerate(scene.names):
             if name in ("sports ball", "kite"):
                 colours.setdefault(name, []).append(scene.image[scene.segment_map == index].mean(axis=0))
@@ -102,7 +105,7 @@ def test_an_interrupted_drawing_leaves_nothing(tmp_path: Path, monkeypatch: pyte
     def fail(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(toyworld, "_segments_info", fail)
+    monkeypatch.setattr(coco, "segments_info", fail)
     with pytest.raises(KeyboardInterrupt):
         toyworld.draw_coco(tmp_path, images=2, size=40)
     assert not list(tmp_path.iterdir())
@@ -117,5 +120,5 @@ def test_the_command(tmp_path: Path) -> None:
     assert again.stderr.count("\n") == 1
     assert "--overwrite" in again.stderr
     wrong = run(f"--output={tmp_path}/b", "--images=0")
-    assert (wrong.returncode, wrong.stderr) == (2, "--images: expected 1 or more, found 0\n")
+    assert (wrong.returncode, wrong.stderr) == (2, "error: --images: expected 1 or more, found 0\n")
     assert "python -m data.toyworld --output=" in run("--help").stdout

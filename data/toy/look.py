@@ -1,0 +1,99 @@
+"""What a drawing may show, and what images and videos of things have in common.
+
+Colour alone tells little: things of all classes share their colours with each other and with unlabelled blobs that belong to
+the stuff behind. Images are float32 [h, w, 3] in 0..255 while they are drawn.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from data.toy.shapes import HELD_OUT_THINGS, THINGS, Shape
+from data.toy.textures import HELD_OUT_PATTERNS, HELD_OUT_STUFF, PATTERNS, STUFF, Texture, blend, colour_near, smooth_noise
+
+MIN_VISIBLE = 6  # pixels; a thing of which less can be seen is not drawn
+
+
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """Shapes of things by name, patterns on them with their contrast (0..1), and textures of stuff by name."""
+
+    things: Mapping[str, Shape]
+    patterns: Sequence[Texture]
+    contrast: float
+    stuff: Mapping[str, Texture]
+
+
+IMAGES = Look(THINGS, PATTERNS, 0.28, STUFF)
+HELD_OUT = Look(HELD_OUT_THINGS, HELD_OUT_PATTERNS, 0.45, HELD_OUT_STUFF)  # nothing of it is in the images for training
+
+
+def draw_palette(rng: np.random.Generator) -> list[np.ndarray]:
+    """Few colours, which things and blobs share."""
+    return [colour_near(rng, rng.random(), 0.55, 0.95) for _ in range(3)]
+
+
+def draw_surface(rng: np.random.Generator, height: int, width: int, palette: Sequence[np.ndarray], look: Look) -> np.ndarray:
+    """What a thing or a blob is covered with, [h, w, 3]: a colour of the palette with a pattern."""
+    colour = palette[rng.integers(len(palette))]
+    strength = look.patterns[rng.integers(len(look.patterns))](rng, height, width)
+    return colour * (1 - look.contrast + look.contrast * strength[..., None])
+
+
+def paint_thing(image: np.ndarray, distance: np.ndarray, v: np.ndarray, surface: np.ndarray, radius: float) -> np.ndarray:
+    """The image [h, w, 3] with a thing.
+
+    Args:
+        distance: to its outline in pixels, below 0 inside, [h, w].
+        v: how far down the shape a pixel is, [h, w].
+        surface: [h, w, 3].
+        radius: of the shape, in pixels.
+    """
+    rim = np.clip(1 + distance / max(0.12 * radius, 1.5), 0, 1)[..., None]  # darker towards the outline
+    shaded = surface * (1 - 0.45 * rim) * (1.08 - 0.16 * np.clip(v, -1, 1))[..., None]
+    return blend(image, np.clip(0.5 - distance, 0, 1), shaded)
+
+
+def add_blobs(rng: np.random.Generator, image: np.ndarray, palette: Sequence[np.ndarray], look: Look) -> np.ndarray:
+    """The image with 1 to 3 irregular blobs, which have no label."""
+    height, width = image.shape[:2]
+    for _ in range(rng.integers(1, 4)):
+        image = blend(image, _blob_alpha(rng, height, width), draw_surface(rng, height, width, palette, look))
+    return image
+
+
+def _blob_alpha(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """Opacity [h, w] of an irregular blob."""
+    y, x = np.indices((height, width), np.float32)
+    centre_x, centre_y = rng.uniform(0, 1, 2) * (width, height)
+    theta = np.arctan2(y - centre_y, x - centre_x)
+    radius = min(height, width) * rng.uniform(0.06, 0.16)
+    outline = 1 + sum(rng.uniform(0.05, 0.25) * np.cos(k * theta + rng.uniform(0, 2 * np.pi)) for k in (2, 3, 4))
+    return np.clip(0.5 - (np.hypot(x - centre_x, y - centre_y) - radius * outline), 0, 1)
+
+
+def draw_stuff(
+    rng: np.random.Generator, height: int, width: int, names: Sequence[str], look: Look
+) -> tuple[np.ndarray, np.ndarray]:
+    """Image [h, w, 3] and map int32 [h, w], position in `names`, of stuff in layers one below the other."""
+    stuff_map = _stuff_regions(rng, height, width, len(names))
+    image = np.zeros((height, width, 3), np.float32)
+    for index, name in enumerate(names):
+        image = np.where((stuff_map == index)[..., None], look.stuff[name](rng, height, width), image)
+    return image, stuff_map
+
+
+def _stuff_regions(rng: np.random.Generator, height: int, width: int, count: int) -> np.ndarray:
+    """int32 [h, w], 0..count-1: layers with slanted and wavy borders."""
+    y, x = np.indices((height, width), np.float32)
+    slant, waves, phase = rng.uniform(-0.35, 0.35), rng.uniform(1.0, 3.0), rng.uniform(0, 2 * np.pi)
+    level = y / height + slant * (x / width - 0.5) + 0.04 * np.sin(2 * np.pi * waves * x / width + phase)
+    level = level + 0.05 * (smooth_noise(rng, height, width, 12.0) - 0.5)
+    borders = (np.arange(1, count) + rng.uniform(-0.25, 0.25, count - 1)) / count
+    return np.searchsorted(borders, level).astype(np.int32)
+
+
+def as_photo(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """uint8, with a camera's noise."""
+    return np.clip(image + rng.normal(0, 2.5, image.shape), 0, 255).astype(np.uint8)
