@@ -6,7 +6,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from pycocotools import mask as coco_mask
 
 from data import categories
 from data.toy.files import bounding_box, encode, save_image, save_json
@@ -20,10 +19,11 @@ _KNOWN = categories.load("burst")
 
 def write(root: Path, videos: VideoSource) -> None:
     """Writes the split "val" and the lists of classes."""
-    sequences = []
+    sequences, first_frames = [], []
     for index, (_, video) in enumerate(videos, start=1):
         entry = _sequence(video, index)
         sequences.append(entry)
+        first_frames.append(_first_frames(entry, video.thing_map[::FPS]))
         for path, image in zip(entry["all_image_paths"], video.images, strict=True):
             save_image(root / "frames" / "val" / _DATASET / entry["seq_name"] / path, image)
     common = {category for category, is_common in zip(_KNOWN.ids, _KNOWN.common, strict=True) if is_common}
@@ -31,7 +31,7 @@ def write(root: Path, videos: VideoSource) -> None:
         "all_classes": sequences,
         "common_classes": [_with_tracks(entry, lambda category: category in common) for entry in sequences],
         "uncommon_classes": [_with_tracks(entry, lambda category: category not in common) for entry in sequences],
-        "first_frame_annotations": [_first_frames(entry) for entry in sequences],
+        "first_frame_annotations": first_frames,
     }
     rows = [
         {"id": category, "name": name, "synset": "", "def": "", "synonyms": [name]}
@@ -81,22 +81,21 @@ def _with_tracks(entry: dict[str, Any], is_wanted: Callable[[int], bool]) -> dic
     return entry | {"track_category_ids": classes, "segmentations": masks}
 
 
-def _first_frames(entry: dict[str, Any]) -> dict[str, Any]:
-    """The entry with the first mask of each track alone, and a box and a point for it."""
+def _first_frames(entry: dict[str, Any], thing_maps: np.ndarray) -> dict[str, Any]:
+    """The entry with the first mask of each track alone, and a box and a point for it; maps [t, h, w] of its frames."""
     seen: set[str] = set()
     first_masks = []
-    for frame in entry["segmentations"]:
+    for frame, thing_map in zip(entry["segmentations"], thing_maps, strict=True):
         new = {track: mask for track, mask in frame.items() if track not in seen}
         seen |= new.keys()
-        size = [entry["height"], entry["width"]]
-        first_masks.append({track: mask | _box_and_point(mask["rle"], size) for track, mask in new.items()})
+        first_masks.append({track: mask | _box_and_point(thing_map == int(track)) for track, mask in new.items()})
     return entry | {"segmentations": first_masks}
 
 
-def _box_and_point(rle: str, size: list[int]) -> dict[str, Any]:
+def _box_and_point(mask: np.ndarray) -> dict[str, Any]:
     """The tight box of a mask, and the pixel that is farthest from its outline."""
-    mask = coco_mask.decode({"size": size, "counts": rle})
-    distance = cv2.distanceTransform(np.pad(mask, 1), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+    padded = np.pad(mask.astype(np.uint8), 1)  # the border of the image is an outline too
+    distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
     y, x = np.unravel_index(distance.argmax(), distance.shape)
     return {"bbox": dict(zip("xywh", bounding_box(mask), strict=True)), "point": {"x": int(x), "y": int(y)}}
 

@@ -5,6 +5,7 @@ followed (facts of the original, section 12).
 """
 
 import dataclasses
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,9 @@ def _segmented(every: list[str], annotated: set[str], fps: int) -> list[str]:
 def _read_mask(first: Any, size: tuple[int, int], where: str) -> np.ndarray:
     rle = {"size": list(size), "counts": field(first, "rle", str, where)}
     check_rle(rle, *size, where)
-    return coco_mask.decode(rle).astype(bool)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # pycocotools 2.0.11 with numpy 2
+        return coco_mask.decode(rle).astype(bool)
 
 
 def _read_point(first: Any, where: str) -> tuple[float, float]:
