@@ -62,7 +62,7 @@ class PerfectNetwork:
         """Ids in random order as instances, the other queries empty background."""
         cells = images[:, ::CELL, ::CELL, 0].astype(int)
         self.calls.append((len(images), length, 0))
-        classes = dict(VOCABULARY)[dataset]
+        classes = dict(self.config.vocabulary)[dataset]
         masks = np.full((self.queries, *cells.shape), -SURE, np.float32)
         class_logits = np.zeros((self.queries, 1 + classes), np.float32)
         class_logits[:, 0] = 2 * SURE

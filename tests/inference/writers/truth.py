@@ -22,7 +22,7 @@ def class_map(ids, stuff, class_of_track):
 
 def burst_file(labels, categories_of_objects):
     """A file with a sequence YFCC100M/clip7 whose objects are given from the second frame on."""
-    paths = [f"frame{t:04d}.png" for t in range(len(labels))]
+    paths = [f"{t:05d}.png" for t in range(len(labels))]
     truth = burst_folders.sequence(7, labels.shape[1:], paths, categories_of_objects)
     for t in range(1, len(labels)):
         masks = {i: burst_folders.encode(labels[t] == i) for i in categories_of_objects}
