@@ -48,7 +48,7 @@ def _clip_row(batch: Mapping[str, np.ndarray], row: int, names: tuple[str, ...])
 
 def draw_labels(image: np.ndarray, instance_map: np.ndarray, semantic_map: np.ndarray) -> np.ndarray:
     """uint8 [h, w, 3]: the image under the colours of its classes (lightly) and of its instances (outlined)."""
-    colours = _palette(256)
+    colours = spread_colours(256)
     drawn = image.astype(np.float32)
     stuff = (semantic_map != UNLABELLED) & (instance_map == 0)
     drawn[stuff] += _STUFF_OPACITY * (colours[::-1][semantic_map[stuff] % 256] - drawn[stuff])
@@ -61,7 +61,7 @@ def draw_labels(image: np.ndarray, instance_map: np.ndarray, semantic_map: np.nd
     return drawn
 
 
-def _palette(count: int) -> np.ndarray:
+def spread_colours(count: int) -> np.ndarray:
     """uint8 [count, 3]: hues a golden ratio apart, so that neighbours differ."""
     hues = (np.arange(count) * 0.618034 % 1.0 * 180).astype(np.uint8)
     hsv = np.stack([hues, np.full(count, 200, np.uint8), np.full(count, 255, np.uint8)], axis=-1)

@@ -6,51 +6,47 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tarvis_jax.inference.palette import id_colours
+from data.pictures import spread_colours
 from tarvis_jax.inference.results import FrameResult
 
 _OPACITY = 0.5
+_COLOURS = 256
 _SHEET_COLUMNS, _SHEET_ROWS, _SHEET_WIDTH = 4, 3, 480  # pictures, and pixels of one
-_FONT, _FONT_SIDE = cv2.FONT_HERSHEY_SIMPLEX, 480  # height of frames at which the text has its plain size
+_FONT, _FONT_SIDE, _SMALLEST_FONT = cv2.FONT_HERSHEY_SIMPLEX, 600, 0.35  # height of frames with text of plain size
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 
 
 def draw_overlay(
     frame: np.ndarray, result: FrameResult, captions: Mapping[int, str], class_colours: Sequence[Sequence[int]] = ()
 ) -> np.ndarray:
-    """The frame RGB uint8 [h, w, 3] under its masks, in the colours of their ids, outlined and with captions.
+    """The frame RGB uint8 [h, w, 3] under its masks, outlined and with captions; an id has the same colour in every picture.
 
     For panoptic results, the rest has the colours of its classes.
     """
-    colours, drawn = id_colours(), frame.astype(np.float32)
+    colours, drawn = spread_colours(_COLOURS), frame.astype(np.float32)
     if result.panoptic is not None:
         stuff = result.panoptic.track_map == 0
         drawn[stuff] += _OPACITY * (np.asarray(class_colours, np.float32)[result.panoptic.class_map[stuff]] - drawn[stuff])
     for i, mask in result.masks.items():
-        drawn[mask] += _OPACITY * (colours[_colour(i)] - drawn[mask])
+        drawn[mask] += _OPACITY * (colours[i % _COLOURS] - drawn[mask])
     drawn = drawn.astype(np.uint8)
     for i, mask in result.masks.items():
         outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(drawn, outlines, -1, colours[_colour(i)].tolist(), 2)
+        cv2.drawContours(drawn, outlines, -1, colours[i % _COLOURS].tolist(), 2)
     for i, mask in result.masks.items():
         _write(drawn, captions.get(i, str(i)), mask)
     return drawn
 
 
-def _colour(i: int) -> int:
-    """Row of the colours for an id: none is black."""
-    return 1 + (i - 1) % 255
-
-
 def _write(picture: np.ndarray, text: str, mask: np.ndarray) -> None:
     """Writes white text with a black edge around the middle of a mask."""
     rows, columns = np.nonzero(mask)
-    size = max(picture.shape[0] / _FONT_SIDE, 0.4)
-    (width, height), _ = cv2.getTextSize(text, _FONT, 0.5 * size, 1)
+    scale = max(picture.shape[0] / _FONT_SIDE, _SMALLEST_FONT)
+    (width, height), _ = cv2.getTextSize(text, _FONT, scale, 1)
     x = int(np.clip(columns.mean() - width / 2, 0, max(picture.shape[1] - width, 0)))
     y = int(np.clip(rows.mean() + height / 2, height, picture.shape[0]))
-    for colour, thickness in ((_BLACK, 3), (_WHITE, 1)):
-        cv2.putText(picture, text, (x, y), _FONT, 0.5 * size, colour, thickness, cv2.LINE_AA)
+    for colour, thickness in ((_BLACK, 4 * scale), (_WHITE, 1.5 * scale)):
+        cv2.putText(picture, text, (x, y), _FONT, scale, colour, max(1, round(thickness)), cv2.LINE_AA)
 
 
 class OverlayWriter:
