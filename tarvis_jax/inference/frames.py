@@ -1,7 +1,8 @@
 """Frames of a video: a folder of images, or a video file."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
@@ -59,6 +60,16 @@ def _images_of(folder: Path) -> list[Path]:
     if twice:
         raise UserError(f"{folder}: several files are called {twice[0]}; expected one image for each frame")
     return files
+
+
+def read_ahead(frames: Iterable[np.ndarray], count: int) -> Iterator[np.ndarray]:
+    """The same frames, decoded by a thread up to `count` frames ahead, while the caller waits for the device."""
+    iterator = iter(frames)
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        waiting = deque(thread.submit(next, iterator, None) for _ in range(count))
+        while (frame := waiting.popleft().result()) is not None:
+            waiting.append(thread.submit(next, iterator, None))
+            yield frame
 
 
 class ImageFiles:

@@ -13,7 +13,7 @@ from data import categories
 from data.videos.video import GivenObject
 from tarvis_jax.errors import UserError
 from tarvis_jax.inference.clips import ClipSettings
-from tarvis_jax.inference.frames import Frames
+from tarvis_jax.inference.frames import Frames, read_ahead
 from tarvis_jax.inference.network import Network
 from tarvis_jax.inference.overlay import OverlayWriter, draw_overlay
 from tarvis_jax.inference.predictor import OBJECT_TASKS, Predictor
@@ -108,8 +108,8 @@ def final_results(job: VideoJob, predictor: Predictor) -> Iterator[FrameResult]:
     for x in job.given:
         waiting[x.frame].append(x)
     count = 0
-    with tqdm(total=len(job.frames), unit="frame", desc=job.task, disable=not sys.stderr.isatty()) as progress:
-        for image in job.frames:
+    with tqdm(total=len(job.frames), unit="frame", desc=job.task, leave=False, disable=not sys.stderr.isatty()) as progress:
+        for image in read_ahead(job.frames, job.clips.stride):
             for x in waiting.pop(count, ()):
                 predictor.add_object(x.object_id, mask=x.mask, point=x.point)
             yield from (result for result in predictor.step(image) if not result.provisional)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tarvis_jax.errors import UserError
-from tarvis_jax.inference.frames import open_frames
+from tarvis_jax.inference.frames import ImageFiles, open_frames, read_ahead
 
 
 def test_images_come_in_name_order_as_rgb(tmp_path):
@@ -52,3 +52,34 @@ def test_mistakes_have_clear_messages(tmp_path):
     (tmp_path / "0.jpg").write_bytes(b"")
     with pytest.raises(UserError, match="several files are called 0"):
         open_frames(tmp_path)
+
+
+def test_image_files_must_be_there_and_have_the_size(tmp_path):
+    files = [tmp_path / f"{i}.png" for i in (2, 1)]
+    for value, file in enumerate(files):
+        cv2.imwrite(str(file), np.full((4, 6, 3), value, np.uint8))
+    assert [frame.mean() for frame in ImageFiles(files, (4, 6))] == [0, 1]  # in the given order
+    with pytest.raises(UserError, match=r"2.png: size \(4, 6\); expected \(6, 4\), the size of its results"):
+        list(ImageFiles(files, (6, 4)))
+    files[1].unlink()
+    with pytest.raises(UserError, match=r"1.png: no such file"):
+        list(ImageFiles(files))
+
+
+def test_reading_ahead_changes_nothing(tmp_path):
+    read = []
+
+    def frames(last):
+        for i in range(last):
+            read.append(i)
+            yield np.full((2, 2, 3), i, np.uint8)
+        raise UserError("cannot be read")
+
+    ahead = read_ahead(frames(7), 3)
+    values = []
+    with pytest.raises(UserError, match="cannot be read"):
+        for frame in ahead:
+            values.append(int(frame[0, 0, 0]))
+            assert max(read) <= values[-1] + 3
+    assert values == list(range(7))
+    assert list(read_ahead([], 3)) == []
