@@ -63,22 +63,31 @@ def open_split(root: Path, split: str) -> list[Video]:
 def _open_video(entry: Any, images: Path, where: str, header: Mapping[str, Any]) -> Video:
     name = f"{field(entry, 'dataset', str, where)}/{field(entry, 'seq_name', str, where)}"
     where = f"{where.rsplit(': ', 1)[0]}: sequence {name}"
-    annotated, masks = field(entry, "annotated_image_paths", list, where), field(entry, "segmentations", list, where)
-    every, fps = field(entry, "all_image_paths", list, where), field(entry, "fps", int, where)
-    if len(annotated) != len(masks) or not all(isinstance(objects, dict) for objects in masks):
-        raise DataError(f"{where}: expected an object {{...}} in 'segmentations' for each of 'annotated_image_paths'")
-    if not set(annotated) <= set(every):
-        raise DataError(f"{where}: an annotated image is not among 'all_image_paths'")
-    given = [path for path, objects in zip(annotated, masks, strict=True) if objects]
-    if not given:
-        raise DataError(f"{where}: no object is given in any frame")
-    chosen = _segmented(every, set(annotated), fps)
+    _check_lists(entry, where)
+    annotated = entry["annotated_image_paths"]
+    given = [path for path, objects in zip(annotated, entry["segmentations"], strict=True) if objects]
+    chosen = _segmented(entry["all_image_paths"], set(annotated), entry["fps"])
     chosen = chosen[min(map(chosen.index, given)) :]
     frames = tuple(images / name / path for path in chosen)
     require_frames(frames, name)
-    reported = tuple(index for index, path in enumerate(chosen) if path in set(annotated))
+    reported = tuple(index for index, path in enumerate(chosen) if path in annotated)
     size = field(entry, "height", int, where), field(entry, "width", int, where)
     return BurstVideo(name=name, frames=frames, reported=reported, size=size, entry=entry, where=where, header=header)
+
+
+def _check_lists(entry: Any, where: str) -> None:
+    """Raises `DataError` unless the frames of a sequence fit together and an object is given in one."""
+    annotated, masks = field(entry, "annotated_image_paths", list, where), field(entry, "segmentations", list, where)
+    if len(annotated) != len(masks) or not all(isinstance(objects, dict) for objects in masks):
+        raise DataError(f"{where}: expected an object {{...}} in 'segmentations' for each of 'annotated_image_paths'")
+    if not any(masks):
+        raise DataError(f"{where}: no object is given in any frame")
+    if field(entry, "fps", int, where) < 1:
+        raise DataError(f"{where}: expected 1 or more as 'fps', found {entry['fps']}")
+    every = set(field(entry, "all_image_paths", list, where))
+    unknown = [path for path in annotated if path not in every]
+    if unknown:
+        raise DataError(f"{where}: the annotated image {unknown[0]} is not among 'all_image_paths'")
 
 
 def _segmented(every: list[str], annotated: set[str], fps: int) -> list[str]:

@@ -122,3 +122,67 @@ def test_the_command(tmp_path: Path) -> None:
     wrong = run(f"--output={tmp_path}/b", "--images=0")
     assert (wrong.returncode, wrong.stderr) == (2, "error: --images: expected 1 or more, found 0\n")
     assert "python -m data.toyworld --output=" in run("--help").stdout
+
+
+DRAWN = ("davis", "kitti_step")  # with JPEGs, with PNGs alone
+
+
+def test_drawn_videos_depend_on_seed_and_dataset_alone(tmp_path: Path) -> None:
+    first, more, other = (tmp_path / name for name in ("first", "more", "other"))
+    for dataset in DRAWN:
+        toyworld.draw_videos(first, dataset, seed=1, videos=1, size=40)
+        toyworld.draw_videos(more, dataset, seed=1, videos=2, size=40)
+        toyworld.draw_videos(other, dataset, seed=2, videos=1, size=40)
+    images = {name: value for name, value in digest(first).items() if name.endswith((".jpg", ".png"))}
+    assert len(images) == 72
+    assert images.items() <= digest(more).items()
+    assert not set(images.values()) & set(digest(other).values())
+    davis = read(first / "davis" / "JPEGImages" / "480p" / "toy000" / "00000.jpg")
+    kitti = read(first / "kitti_step" / "training" / "image_02" / "0002" / "000000.png")
+    assert davis.shape == kitti.shape == (30, 50, 3)
+    assert np.abs(davis - kitti).mean() > 10
+
+
+def test_the_command_draws_what_is_named(tmp_path: Path) -> None:
+    toy, twice = tmp_path / "toy", "--datasets=ovis,burst,ovis"
+    result = run(f"--output={toy}", twice, "--videos=1", "--size=32")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert sorted(path.name for path in toy.iterdir()) == ["burst", "ovis"]
+    before = digest(toy)
+    again = run(f"--output={toy}", "--datasets=davis,burst", "--videos=1", "--size=32")
+    assert again.returncode == 2
+    assert f"{toy / 'burst'}: expected nothing there" in again.stderr
+    assert digest(toy) == before  # davis is not drawn either
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--datasets=davis,oviss", "cannot draw 'oviss'; did you mean ovis or"),
+        ("--datasets=", "cannot draw ''"),
+        ("--videos=0", "--videos: expected 1 or more, found 0"),
+        ("--size=31", "--size: expected 32 or more, found 31"),
+        ("--vidoes=3", "unknown argument --vidoes=3; did you mean --videos"),
+    ],
+)
+def test_mistakes_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], flag: str, message: str) -> None:
+    argv = [f"--output={tmp_path / 'toy'}", flag]
+    try:
+        status = toyworld.main(argv)
+    except SystemExit as error:
+        status = error.code
+    captured = capsys.readouterr()
+    assert (status, captured.out, captured.err.count("\n")) == (2, "", 1)
+    assert message in captured.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_kitti_step_has_nine_sequences(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="--videos=10: kitti_step has 9"):
+        toyworld.draw_videos(tmp_path, "kitti_step", videos=10)
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    assert toyworld.main([f"--output={tmp_path / 'file'}", "--datasets=davis", "--videos=1", "--size=32"]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path / 'file'}")
