@@ -84,11 +84,11 @@ def test_masks_agree_with_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     for seed in range(4):
         video = draw_video(np.random.default_rng(seed), 5, HEIGHT, WIDTH, look)
         for image, thing_map in zip(video.images, video.thing_map, strict=True):
-            # An outline is half black; darkened and lit as things are there, it stays below 100.
-            bright, labelled = image.max(axis=-1) > 100, (thing_map > 0).astype(np.uint8)
-            assert bright[cv2.erode(labelled, kernel, borderValue=1) > 0].all()
-            assert not bright[cv2.dilate(labelled, kernel) == 0].any()
-            assert bright.any()
+            bright, labelled = image.max(axis=-1), (thing_map > 0).astype(np.uint8)
+            assert labelled.any()
+            assert bright[cv2.erode(labelled, kernel, borderValue=1) > 0].min(initial=255) > 50
+            assert bright[cv2.dilate(labelled, kernel) == 0].max() < 100  # half of an outline, at most
+            assert bright[cv2.dilate(labelled, kernel, iterations=2) == 0].max() < 20
 
 
 def test_a_video_depends_on_its_generator_alone() -> None:
