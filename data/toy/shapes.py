@@ -43,11 +43,10 @@ def _limb(u: np.ndarray, v: np.ndarray, start: tuple[float, float], end: tuple[f
 
 def _polygon(u: np.ndarray, v: np.ndarray, *corners: tuple[float, float]) -> np.ndarray:
     """A convex polygon; its corners run clockwise as seen (u right, v down)."""
-    sides = []
-    for (u0, v0), (u1, v1) in zip(corners, (*corners[1:], corners[0]), strict=True):
-        length = np.hypot(u1 - u0, v1 - v0)
-        sides.append(((u - u0) * (v1 - v0) - (v - v0) * (u1 - u0)) / length)
-    return np.maximum.reduce(sides)
+    sides = list(zip(corners, (*corners[1:], corners[0]), strict=True))
+    beyond = [(u - u0) * (v1 - v0) - (v - v0) * (u1 - u0) for (u0, v0), (u1, v1) in sides]
+    outline = _union(*(_limb(u, v, start, end, 0.0) for start, end in sides))
+    return np.where(np.maximum.reduce(beyond) < 0, -outline, outline)
 
 
 # Shapes of the images for training.

@@ -87,8 +87,9 @@ def test_masks_agree_with_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
             bright, labelled = image.max(axis=-1), (thing_map > 0).astype(np.uint8)
             assert labelled.any()
             assert bright[cv2.erode(labelled, kernel, borderValue=1) > 0].min(initial=255) > 50
-            assert bright[cv2.dilate(labelled, kernel) == 0].max() < 100  # half of an outline, at most
-            assert bright[cv2.dilate(labelled, kernel, iterations=2) == 0].max() < 20
+            beyond = bright[cv2.dilate(labelled, kernel) == 0]
+            assert beyond.max() < 100  # what is not labelled is covered by half at most ...
+            assert (beyond > 20).mean() < 0.002  # ... and tips of less than a pixel are all there is
 
 
 def test_a_video_depends_on_its_generator_alone() -> None:
