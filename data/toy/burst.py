@@ -18,7 +18,7 @@ _KNOWN = categories.load("burst")
 
 
 def write(root: Path, videos: VideoSource) -> None:
-    """Writes the split "val" and the lists of classes."""
+    """Writes the split "val"."""
     sequences, first_frames = [], []
     for index, (_, video) in enumerate(videos, start=1):
         entry = _sequence(video, index)
@@ -26,6 +26,11 @@ def write(root: Path, videos: VideoSource) -> None:
         first_frames.append(_first_frames(entry, video.thing_map[::FPS]))
         for path, image in zip(entry["all_image_paths"], video.images, strict=True):
             save_image(root / "frames" / "val" / _DATASET / entry["seq_name"] / path, image)
+    _save_annotations(root / "annotations", sequences, first_frames)
+
+
+def _save_annotations(folder: Path, sequences: list[dict[str, Any]], first_frames: list[dict[str, Any]]) -> None:
+    """Saves the files of the split and the lists of classes."""
     common = {category for category, is_common in zip(_KNOWN.ids, _KNOWN.common, strict=True) if is_common}
     splits = {
         "all_classes": sequences,
@@ -38,14 +43,14 @@ def write(root: Path, videos: VideoSource) -> None:
         for category, name in zip(_KNOWN.ids, _KNOWN.names, strict=True)
     ]
     for name, entries in splits.items():
-        save_json(root / "annotations" / "val" / f"{name}.json", {"sequences": entries, "categories": rows, "split": "val"})
+        save_json(folder / "val" / f"{name}.json", {"sequences": entries, "categories": rows, "split": "val"})
     uncommon = [category for category in _KNOWN.ids if category not in common]
-    save_json(root / "annotations" / "info" / "categories.json", rows)
-    save_json(root / "annotations" / "info" / "class_split.json", {"common": sorted(common), "uncommon": uncommon})
+    save_json(folder / "info" / "categories.json", rows)
+    save_json(folder / "info" / "class_split.json", {"common": sorted(common), "uncommon": uncommon})
 
 
 def _sequence(video: DrawnVideo, sequence_id: int) -> dict[str, Any]:
-    """The entry of all_classes.json. Track ids are 1 + the thing; a thing that no annotated frame shows is no track."""
+    """The entry of all_classes.json. Track ids count the things from 1; a thing that no annotated frame shows is no track."""
     frames, height, width = video.thing_map.shape
     paths = [f"frame{frame + 1:04d}.jpg" for frame in range(frames)]
     masks = [_masks(thing_map) for thing_map in video.thing_map[::FPS]]

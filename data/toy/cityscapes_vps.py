@@ -21,7 +21,7 @@ def write(root: Path, videos: VideoSource) -> None:
     annotated: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for index, (rng, video) in enumerate(videos):
-        number = 10 * index + 5  # of the 100 videos of all splits, val has the 5th, 15th, ...
+        number = 10 * index + 5  # of all videos val has the 5th, 15th, ...
         ids, segment_map = draw_ids(rng, len(video.segments)), video.segment_map
         for frame, image in enumerate(video.images):
             stem = f"toytown_{index:06d}_{frame:06d}"
@@ -45,6 +45,7 @@ def write(root: Path, videos: VideoSource) -> None:
 LAYOUT = Layout(
     write,
     frames=_FRAMES,
+    most_videos=100,  # more would need five digits for the number of an annotated frame
     things={name: name for name in ("person", "car", "truck", "bicycle")},
     stuff={
         "sky": "sky",

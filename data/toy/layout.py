@@ -27,7 +27,7 @@ class Layout:
     frames: int
     things: dict[str, str] = dataclasses.field(default_factory=lambda: {name: name for name in HELD_OUT.things})
     stuff: dict[str, str] = dataclasses.field(default_factory=lambda: {name: name for name in HELD_OUT.stuff})
-    most_videos: int = 999
+    most_videos: int = 999  # three digits
 
     def draw(self, seeds: Iterator[list[int]], height: int, width: int) -> VideoSource:
         """The videos of these seeds, one after the other, with the dataset's names."""

@@ -10,6 +10,7 @@ Texture = Callable[[np.random.Generator, int, int], np.ndarray]  # rng, h, w -> 
 
 
 def blend(image: np.ndarray, alpha: np.ndarray, surface: np.ndarray) -> np.ndarray:
+    """The image [h, w, 3] with a surface over it, where its opacity [h, w] is not 0."""
     return image + alpha[..., None] * (surface - image)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from data.errors import DataError
 from tarvis_jax.errors import closest
@@ -57,5 +57,5 @@ def image_size(file: Path) -> tuple[int, int]:
     try:
         with Image.open(file) as image:
             return image.height, image.width
-    except (OSError, UnidentifiedImageError) as error:
+    except OSError as error:
         raise DataError(f"{file}: cannot be read as an image ({error}); download it again") from None
