@@ -83,7 +83,8 @@ def benchmark_task(dataset: str, asked: str | None) -> str:
     return asked or tasks[0]
 
 
-def _make_writer(dataset: str, split: str) -> BenchmarkWriter:
+def make_writer(dataset: str, split: str) -> BenchmarkWriter:
+    """The writer of a benchmark's results."""
     if dataset == "davis":
         return DavisWriter(split)
     return {
@@ -112,7 +113,7 @@ class BenchmarkRun:
     def __init__(self, job: BenchmarkJob, videos: Sequence[Video], output: Path, shard: Shard = WHOLE):
         self._job, self._videos, self._output, self._shard = job, videos, output, shard
         self._own = shard.videos(videos)
-        self._writer = _make_writer(job.dataset, job.split)
+        self._writer = make_writer(job.dataset, job.split)
         self._store = PartStore(output, job.settings())
         self._unfinished = output / PARTS / f".unfinished-{shard.index}-of-{shard.count}"
 

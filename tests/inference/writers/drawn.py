@@ -71,13 +71,14 @@ def panoptic_results(ids, stuff, class_of_track):
     ]
 
 
-def write(writer, results_of_video, output, found=()):
-    """Writes results [(video, frames)] with the same tracks `found` in each, as a run over the benchmark does."""
+def write(writer, results_of_video, output):
+    """Writes results [(video, frames, tracks if there are any)] as a run over the benchmark does; returns the folder."""
+    output.mkdir(parents=True, exist_ok=True)
     parts = []
-    for video, results in results_of_video:
+    for video, results, *found in results_of_video:
         opened = writer.open(video, output)
         for result in results:
             opened.add(result)
-        parts.append(json.loads(json.dumps(opened.close(found))))
-    writer.assemble([video for video, _ in results_of_video], parts, output, output)
+        parts.append(json.loads(json.dumps(opened.close(*(found or [()])))))
+    writer.assemble([video for video, *_ in results_of_video], parts, output, output)
     return output

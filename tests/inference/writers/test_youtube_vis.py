@@ -37,8 +37,8 @@ def make_results(ids):
 def test_scores(tmp_path, damage):
     change, expected = SCORES[damage]
     videos, found = make_videos(), drawn.tracks("youtube_vis", CLASSES)
-    results = [(videos[0], make_results(change(drawn.labels()))), (videos[1], make_results(0 * drawn.labels()))]
-    drawn.write(YoutubeVisWriter(), results[:1], tmp_path, found)
+    results = [(videos[0], make_results(change(drawn.labels())), found), (videos[1], make_results(0 * drawn.labels()))]
+    drawn.write(YoutubeVisWriter(), results, tmp_path)
     truth.write_youtube_vis(tmp_path / "gt.json", drawn.labels(), CLASSES)
     result = evaluated(YoutubeVis(tmp_path / "gt.json", tmp_path / "results.json", "youtube_vis"))
     assert result.summary["AP"] == pytest.approx(expected, rel=1e-12)
@@ -53,7 +53,7 @@ def test_a_video_without_tracks_is_no_error(tmp_path):
 def test_rows_have_an_entry_for_every_frame_and_are_zipped(tmp_path):
     ids = drawn.labels()
     ids[2:4] = 0
-    drawn.write(YoutubeVisWriter(), [(make_videos()[0], make_results(ids))], tmp_path, drawn.tracks("youtube_vis", CLASSES))
+    drawn.write(YoutubeVisWriter(), [(make_videos()[0], make_results(ids), drawn.tracks("youtube_vis", CLASSES))], tmp_path)
     rows = json.loads((tmp_path / "results.json").read_text())
     assert [(row["video_id"], row["category_id"], row["score"]) for row in rows] == [(3, 5, 0.9), (3, 25, 0.9)]
     for i, row in enumerate(rows, start=1):
