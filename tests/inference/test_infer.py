@@ -1,11 +1,8 @@
 """The infer command with a small random network: files, flags and mistakes."""
 
 import json
-from functools import partial
 
 import cv2
-import flax.linen as nn
-import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -13,33 +10,9 @@ from pycocotools import mask as rle
 
 from data import categories
 from tarvis_jax import infer
-from tarvis_jax.checkpoints import save_weights
-from tarvis_jax.config import ModelConfig, as_dict
-from tarvis_jax.models.tarvis import TarViS
 
-CONFIG = ModelConfig(
-    backbone="tiny",
-    width=64,
-    heads=4,
-    neck_layers=1,
-    neck_hidden=64,
-    decoder_layers=1,
-    decoder_hidden=64,
-    object_encoder_layers=1,
-    instance_queries=12,
-    queries_per_object_eval=2,
-    vocabulary=(("kitti_step", 19), ("youtube_vis", 40)),
-)
 SIZE = (60, 90)
 CLIPS = ("--clip_length=2", "--clip_overlap=1", "--min_side=0")
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("checkpoint") / "random"
-    variables = nn.unbox(jax.jit(partial(TarViS(CONFIG).init, method="initialise"))(jax.random.key(0)))
-    save_weights(folder, dict(variables), {"model": as_dict(CONFIG)})
-    return folder
 
 
 @pytest.fixture
