@@ -39,9 +39,11 @@ class _Sequence:
         self._folder.mkdir(parents=True)
 
     def add(self, result: FrameResult) -> None:
-        tracks, inverse = np.unique(result.panoptic.track_map, return_inverse=True)
-        numbers = np.array([self._numbers.setdefault(i, len(self._numbers)) for i in tracks.tolist()])
-        instances = numbers[inverse].reshape(result.panoptic.track_map.shape)
+        areas = np.bincount(result.panoptic.track_map.ravel())
+        numbers = np.zeros(len(areas), np.int32)
+        for track in np.flatnonzero(areas).tolist():
+            numbers[track] = self._numbers.setdefault(track, len(self._numbers))
+        instances = numbers[result.panoptic.track_map]
         channels = (self._class_ids[result.panoptic.class_map], instances // 256, instances % 256)
         image = Image.fromarray(np.stack(channels, axis=-1).astype(np.uint8))
         image.save(self._folder / f"{self._video.frames[result.frame_index].stem}.png")
