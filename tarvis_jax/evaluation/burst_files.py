@@ -11,7 +11,6 @@ from typing import Any
 from data.errors import DataError
 from tarvis_jax.evaluation.burst_classes import DISTRACTORS, DROPPED, NAMES, merged
 from tarvis_jax.evaluation.fields import field
-from tarvis_jax.evaluation.folders import listing
 from tarvis_jax.evaluation.masks import read_json
 
 Entry = tuple[str, dict[str, Any]]  # a sequence of a file: where it stands, for messages, and its content
@@ -118,9 +117,6 @@ def read_result(path: Path, split: str, *, uses_categories: bool) -> dict[tuple[
 
     With `uses_categories` its list of classes must not contradict BURST's.
     """
-    if path.is_dir():
-        found = listing(sorted(inside.name for inside in path.iterdir()))
-        raise DataError(f"--pred={path}: a folder, expected a file in BURST's format; found {found}")
     content = read_json(path)
     if content.get("split", split) != split:
         raise DataError(f"{path}: a result of the split {content['split']!r}, but the ground truth is of {split!r}")

@@ -1,6 +1,7 @@
 """The masks of a sequence of BURST as columns, after the reading rules of the official tools."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from data.errors import DataError
 from tarvis_jax.evaluation.burst_classes import DROPPED, merged
 from tarvis_jax.evaluation.burst_files import Entry, Truth
-from tarvis_jax.evaluation.fields import field
+from tarvis_jax.evaluation.fields import field, fits, shortened
 from tarvis_jax.evaluation.masks import corrupt_rle
 
 MAX_DETECTIONS = 300  # of an image, those with the highest scores
@@ -95,8 +96,8 @@ def _categories(
         return np.array([category[key] for key in keys], int)
     found = []
     for key, category in zip(keys, own, strict=True):
-        if category is not None and (not isinstance(category, int) or isinstance(category, bool)):
-            raise DataError(f"{where}: expected a whole number as 'category_id' of track {key}, found {category!r}")
+        if category is not None and (type(category) is not int or not fits(category)):
+            raise DataError(f"{where}: expected a whole number as 'category_id' of track {key}, found {shortened(category)}")
         found.append(category_of(key) if category is None else merged(category))
     return np.array(found, int)
 
@@ -108,12 +109,17 @@ def _track_id(key: str, where: str) -> int:
 
 
 def _as_scores(scores: Sequence[Any], keys: Sequence[str], where: str) -> np.ndarray:
-    if set(map(type, scores)) <= {int, float}:
+    types = set(map(type, scores))
+    if types <= {int, float} and (int not in types or all(map(fits, scores))):
         values = np.array(scores, float)
         if np.isfinite(values).all():
             return values
-    bad = next(i for i, score in enumerate(scores) if type(score) not in (int, float) or not np.isfinite(score))
-    raise DataError(f"{where}: expected a finite number as 'score' of track {keys[bad]}, found {scores[bad]!r}")
+    bad = next(i for i, score in enumerate(scores) if not _is_finite(score))
+    raise DataError(f"{where}: expected a finite number as 'score' of track {keys[bad]}, found {shortened(scores[bad])}")
+
+
+def _is_finite(score: Any) -> bool:
+    return type(score) in (int, float) and fits(score) and math.isfinite(score)
 
 
 def _require_masks(masks: Any, where: str) -> None:

@@ -21,14 +21,19 @@ def field(entry: Any, key: str, kind: type, where: str) -> Any:
     `where` names the file and the entry, for the `DataError`.
     """
     if not isinstance(entry, dict):
-        raise DataError(f"{where}: expected an object {{...}}, found {_shortened(entry)}")
+        raise DataError(f"{where}: expected an object {{...}}, found {shortened(entry)}")
     if key not in entry:
         raise DataError(f"{where}: the key {key!r} is missing; found {', '.join(map(repr, entry)) or 'none'}")
     value = entry[key]
     allowed = {bool: (bool, int), float: (float, int)}.get(kind, (kind,))
-    if type(value) not in allowed:
-        raise DataError(f"{where}: expected {_NAMES[kind]} as {key!r}, found {_shortened(value)}")
+    if type(value) not in allowed or not fits(value):
+        raise DataError(f"{where}: expected {_NAMES[kind]} as {key!r}, found {shortened(value)}")
     return value
+
+
+def fits(value: Any) -> bool:
+    """False for a whole number that NumPy's integers do not hold; JSON has no limit."""
+    return not isinstance(value, int) or abs(value) < 2**63
 
 
 def distinct_names(names: Mapping[int, str]) -> dict[int, str]:
@@ -37,6 +42,7 @@ def distinct_names(names: Mapping[int, str]) -> dict[int, str]:
     return {key: f"{name} ({key})" if taken.count(name) > 1 else name for key, name in names.items()}
 
 
-def _shortened(value: Any) -> str:
+def shortened(value: Any) -> str:
+    """A value for a message, at most 60 characters."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

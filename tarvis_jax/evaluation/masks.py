@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from data.errors import DataError
+from tarvis_jax.evaluation.fields import shortened
+from tarvis_jax.evaluation.folders import listing
 
 _ID_MODES = ("P", "L", "1")
 _JSON_NAMES = {dict: "an object {...}", list: "a list [...]"}
@@ -19,18 +21,20 @@ _MAX_DIGITS = 7  # of one run length: 35 bits hold every difference of two 32-bi
 
 
 def _decode(path: Path, modes: Sequence[str], expected: str) -> np.ndarray:
-    """The pixels of an image file of one of PIL's modes, as they are stored."""
+    """The pixels of a PNG of one of PIL's modes, as they are stored."""
     from PIL import Image, UnidentifiedImageError  # benchmarks of JSON files do without
 
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=("PNG",)) as image:  # the ids in a JPEG are blurred
             mode, pixels = image.mode, np.asarray(image)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except UnidentifiedImageError:
-        raise DataError(f"{path}: not an image, broken or cut off") from None
+        raise DataError(f"{path}: not an image in PNG format, broken or cut off") from None
+    except IsADirectoryError:
+        raise DataError(f"{path}: a folder, expected {expected}") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # whatever PIL says of a broken file
-        raise DataError(f"{path}: not an image, broken or cut off ({error})") from None
+        raise DataError(f"{path}: not an image in PNG format, broken or cut off ({error})") from None
     if mode not in modes:
         raise DataError(f"{path}: expected {expected}, found an image of mode {mode}")
     return pixels
@@ -64,12 +68,15 @@ def read_json(path: Path, kind: type = dict) -> Any:
         content = json.loads(Path(path).read_bytes())
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        inside = listing(sorted(inside.name for inside in Path(path).iterdir()))
+        raise DataError(f"{path}: a folder, expected a JSON file; found {inside}") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({os.strerror(error.errno)})") from None
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise DataError(f"{path}: not JSON, or cut off ({error.msg} at {place})") from None
-    except (UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # no text; a number of thousands of digits; thousands of brackets
         raise DataError(f"{path}: not JSON") from None
     if not isinstance(content, kind):
         found = _JSON_NAMES.get(type(content), type(content).__name__)
@@ -83,11 +90,11 @@ def check_rle(rle: Any, height: int, width: int, where: str) -> None:
     pycocotools itself reads beyond the end of broken counts. `where` names the file and the mask, for the message.
     """
     if not isinstance(rle, dict) or "counts" not in rle or "size" not in rle:
-        raise DataError(f'{where}: expected an RLE {{"size", "counts"}}, found {_shortened(rle)}')
+        raise DataError(f'{where}: expected an RLE {{"size", "counts"}}, found {shortened(rle)}')
     if not isinstance(rle["size"], list | tuple) or list(rle["size"]) != [height, width]:
-        raise DataError(f"{where}: expected an RLE of size [{height}, {width}], found {_shortened(rle['size'])}")
+        raise DataError(f"{where}: expected an RLE of size [{height}, {width}], found {shortened(rle['size'])}")
     if not isinstance(rle["counts"], str | bytes):
-        raise DataError(f"{where}: expected compressed RLE counts (a string), found {_shortened(rle['counts'])}")
+        raise DataError(f"{where}: expected compressed RLE counts (a string), found {shortened(rle['counts'])}")
     corrupt = corrupt_rle([rle["counts"]], height, width)
     if corrupt:
         raise DataError(f"{where}: {corrupt[1]}")
@@ -165,8 +172,3 @@ def _undo_differences(numbers: np.ndarray, firsts: np.ndarray) -> np.ndarray:
             chain[own[1:]] -= np.add.reduceat(chain, own)[:-1]
             runs[parity::2] = np.cumsum(chain, out=chain)
     return runs
-
-
-def _shortened(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

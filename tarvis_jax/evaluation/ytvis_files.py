@@ -43,11 +43,12 @@ class Dataset:
 def read_ground_truth(path: Path, dataset: str) -> Dataset:
     """The ground truth without results; masks are not looked at."""
     content = read_json(path)
+    entries = field(content, "videos", list, str(path))
     if not content.get("annotations"):
         raise DataError(f"{path}: no annotations; those of valid and test are not public: submit to {_SERVERS[dataset]}")
     folders: dict[int, str] = {}
     videos: dict[int, Video] = {}
-    for index, entry in enumerate(field(content, "videos", list, str(path))):
+    for index, entry in enumerate(entries):
         where = f"{path}: videos[{index}]"
         video_id = field(entry, "id", int, where)
         if video_id in videos:
@@ -91,6 +92,8 @@ def _add_annotations(dataset: Dataset, content: Mapping[str, Any], path: Path) -
         ids.add(track_id)
         video = _video_of(entry, dataset, where)
         _check_length(field(entry, "areas", list, where), video, f"{where}: areas")
+        if "iscrowd" in entry:
+            field(entry, "iscrowd", bool, where)
         video.true.append((where, entry))
 
 

@@ -100,6 +100,8 @@ MASK = r"result\.json: sequence YFCC100M/clip2: image frame0007\.jpg, track 2"
         (_set_in_mask("rle", EMPTY[:-1]), (), f"{MASK}: RLE counts"),
         (_set_in_mask("score", "high"), (), "expected a finite number as 'score' of track 2, found 'high'"),
         (_set_in_mask("score", float("nan")), (), "expected a finite number as 'score' of track 2, found nan"),
+        (_set_in_mask("score", 10**400), (), "expected a finite number as 'score' of track 2, found 1000"),
+        (_set_in_mask("category_id", 2**63), (BURSTAPI,), "expected a whole number as 'category_id' of track 2, found 9223"),
         (_set_in_mask("category_id", "bear"), (BURSTAPI,), "expected a whole number as 'category_id' of track 2, found 'bear'"),
         (
             _rename_track("3"),
@@ -113,6 +115,7 @@ MASK = r"result\.json: sequence YFCC100M/clip2: image frame0007\.jpg, track 2"
         (_forget_track, (CLASS_GUIDED,), "track 2 is missing in 'track_category_ids'"),
         (_set_in_sequence("track_category_ids", None), (CLASS_GUIDED,), r"expected an object {...} as 'track_category_ids'"),
         (_set_in_sequence("track_category_ids", {"1": 78, "2": "cup"}), (CLASS_GUIDED,), "expected a whole number as '2'"),
+        (_set_in_sequence("track_category_ids", {"1": 78, "2": 10**30}), (CLASS_GUIDED,), "expected a whole number as '2'"),
         (_repeat_sequence, (), r"image frame0001\.jpg, track 1: it stands there twice"),
     ],
 )
@@ -157,7 +160,7 @@ def test_layout(folders, truth, fails):
     message = fails("burst", f"--gt={folders.gt.parent}", f"--pred={folders.pred}")
     assert f"all_classes.json missing; found gt/, result.json; did you mean --gt={folders.gt}?" in message
     assert "no such file" in fails("burst", f"--gt={folders.gt}", "--pred=nowhere.json")
-    assert "a folder, expected a file in BURST's format" in fails("burst", f"--gt={folders.gt}", f"--pred={folders.gt}")
+    assert "a folder, expected a JSON file; found" in fails("burst", f"--gt={folders.gt}", f"--pred={folders.gt}")
     folders.pred.write_text(json.dumps(truth)[:-100])
     assert "result.json: not JSON, or cut off" in fails(*folders.flags())
     (folders.gt / "common_classes.json").unlink()

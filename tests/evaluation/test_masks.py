@@ -57,6 +57,18 @@ def test_broken_images(tmp_path, ids, reader):
         reader(path)
 
 
+@pytest.mark.parametrize("file_format", ["JPEG", "GIF", "TIFF"])
+def test_other_formats_are_no_ids(tmp_path, ids, file_format):
+    Image.fromarray(ids).save(tmp_path / "a.png", file_format)
+    with pytest.raises(DataError, match=r"a\.png: not an image in PNG format"):
+        masks.read_ids(tmp_path / "a.png")
+
+
+def test_a_folder_is_no_image(tmp_path):
+    with pytest.raises(DataError, match=r"a folder, expected an 8-bit PNG"):
+        masks.read_ids(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("content", "kind", "reason"),
     [
@@ -67,6 +79,7 @@ def test_broken_images(tmp_path, ids, reader):
         ("3", dict, "found int"),
         ("[" * 100_000, list, "not JSON"),
         (b"\xff\xfe\x00{", dict, "not JSON"),
+        ("[" + "9" * 6000 + "]", list, "not JSON"),
     ],
 )
 def test_broken_json(tmp_path, content, kind, reason):
@@ -81,7 +94,7 @@ def test_json_is_read(tmp_path):
     assert masks.read_json(tmp_path / "a.json", list) == [1, {"b": None}]
     with pytest.raises(DataError, match="no such file"):
         masks.read_json(tmp_path / "b.json")
-    with pytest.raises(DataError, match="directory"):
+    with pytest.raises(DataError, match="a folder, expected a JSON file; found a.json"):
         masks.read_json(tmp_path)
 
 
