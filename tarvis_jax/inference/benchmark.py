@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -105,14 +106,20 @@ class BenchmarkRun:
 
     Args:
         job: what decides the results.
-        videos: all of the benchmark, of different names.
+        videos: all of the benchmark.
         output: folder of the results.
         shard: the part of the videos to segment.
+
+    Raises:
+        DataError: two videos have the same name.
     """
 
     def __init__(self, job: BenchmarkJob, videos: Sequence[Video], output: Path, shard: Shard = WHOLE):
         self._job, self._videos, self._output, self._shard = job, videos, output, shard
         self._own = shard.videos(videos)
+        twice = [name for name, count in Counter(video.name for video in videos).items() if count > 1]
+        if twice:
+            raise DataError(f"{job.dataset}: two videos of {job.split} are called {twice[0]}; expected different names")
         self._writer = make_writer(job.dataset, job.split)
         self._store = PartStore(output, job.settings())
         self._unfinished = output / PARTS / f".unfinished-{shard.index}-of-{shard.count}"

@@ -283,6 +283,8 @@ def test_mistakes_are_told_before_anything_is_written(tmp_path):
     with pytest.raises(UserError, match=r"00005.png: no such file"):
         run(make_job("davis"), [video], output)
     assert content(output) == {}
+    with pytest.raises(DataError, match="davis: two videos of val are called a; expected different names"):
+        run(make_job("davis"), [video, video], output)
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="file: a file; expected a folder"):
         run(make_job("davis"), [video], tmp_path / "file")

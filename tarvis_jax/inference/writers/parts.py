@@ -55,7 +55,7 @@ class PartStore:
         if not path.exists():
             return None
         content = read_json(path)
-        if set(content) != _KEYS:
+        if set(content) != _KEYS or not isinstance(content["settings"], dict):
             raise DataError(f"{path}: not the result of a video; choose another --output")
         return content
 
