@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 State = dict[str, Any]  # of one video: nothing but what JSON holds exactly (dicts, lists, str, int, float, NaN)
 
+PERFECT = "every score is perfect: is --pred the ground truth itself?"  # a warning
+
 
 @dataclasses.dataclass(frozen=True)
 class Table:

@@ -11,7 +11,7 @@ import numpy as np
 
 from data.errors import DataError
 from tarvis_jax.evaluation import davis_files, masks
-from tarvis_jax.evaluation.benchmark import Curve, Result, State, Table
+from tarvis_jax.evaluation.benchmark import PERFECT, Curve, Result, State, Table
 from tarvis_jax.evaluation.boundary import tolerance_radius
 from tarvis_jax.evaluation.davis_scores import frame_scores, statistics
 from tarvis_jax.evaluation.folders import listing
@@ -140,11 +140,21 @@ class Davis:
         frames = range(self.unscored, self.unscored + len(region))
         return Curve(name, "frame", f"J and F of {name}", frames, {"J": region, "F": boundary})
 
+    def _missed_objects(self, name: str, state: State) -> list[str]:
+        """Objects that the ground truth shows in scored frames and the result nowhere; proposals have no object's id."""
+        if self.task != "semi-supervised":
+            return []
+        objects = zip(state["predicted_pixels"], state["J"], strict=True)
+        return [f"{name}_{i}" for i, (pixels, region) in enumerate(objects, 1) if not pixels and min(region) < 1]
+
     def _warnings(self, states: Mapping[str, State]) -> list[str]:
         lines = []
         black = [name for name in self.videos if not any(states[name]["predicted_pixels"])]
         if black:
             lines.append(f"every mask is black in {len(black)} of {len(self.videos)} sequences: {listing(black)}")
+        missed = [name for video in self.videos if video not in black for name in self._missed_objects(video, states[video])]
+        if missed:
+            lines.append(f"no mask has a pixel of {len(missed)} objects: {listing(missed)}")
         for name in self.videos:
             covered = states[name].get("covered_objects", [])
             others = [f"{i} lies on {other}" for i, other in enumerate(covered, 1) if other not in (0, i)]
@@ -153,7 +163,7 @@ class Davis:
                 lines.append(f"{name}: predicted ids lie on other objects ({shown}); are the ids shifted or permuted?")
         scores = [value for name in self.videos for pair in _pairs(states[name]) for frames in pair for value in frames]
         if scores and min(scores) == 1:
-            lines.append("every score is exactly 1: is --pred the ground truth itself?")
+            lines.append(PERFECT)
         return lines
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tarvis_jax.evaluation import class_confusion
-from tarvis_jax.evaluation.benchmark import Curve, State, Table
+from tarvis_jax.evaluation.benchmark import PERFECT, Curve, State, Table
 from tarvis_jax.evaluation.folders import listing
 from tarvis_jax.evaluation.panoptic_files import Categories, category_pairs, inconsistent_ids
 from tarvis_jax.evaluation.vpq import Frame, Tallies, Tally, add_tallies, count_windows, vpq_of_tallies
@@ -110,4 +110,4 @@ def _warnings(states: Mapping[str, State], scores: Mapping[str, Any], categories
         empty = [key for key, group in _GROUPS.items() if not quality[group]["n"]]
         if empty:
             warnings.append(f"{', '.join(empty)}: no segments in windows of {size} frames, so NaN (the official tool stops)")
-    return warnings
+    return warnings + [PERFECT] * (scores["VPQ"] == 100)

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from tarvis_jax.errors import UserError
+from tarvis_jax.evaluation.benchmark import PERFECT
 from tarvis_jax.evaluation.burst import Burst
 from tests.evaluation.burst_folders import BurstFolders, as_file, encode, rectangle, sequence
 
@@ -202,7 +203,7 @@ NOT_FOUND = r"1 of 2 sequences are not in the result \(their objects count as no
 @pytest.mark.parametrize(
     ("edit", "flags", "score", "warning"),
     [
-        (lambda content: None, (), 100, None),
+        (lambda content: None, (), 100, re.escape(PERFECT)),
         (
             lambda content: None,
             (CLASS_GUIDED,),
@@ -225,7 +226,7 @@ NOT_FOUND = r"1 of 2 sequences are not in the result \(their objects count as no
             "the ground truth does not have 1 of the result's sequences: YFCC100M/other",
         ),
         (_set_in_sequence("height", 40), (), 100, "have another height and width in the result"),
-        (_rename_track("77"), (BURSTAPI,), 100, None),
+        (_rename_track("77"), (BURSTAPI,), 100, re.escape(PERFECT)),
         (_swap_ids, (), 100, "2 of 2 sequences have the id of another sequence in the result, and the classes of its tracks"),
         (
             _set_in_mask("category_id", 99999),

@@ -177,13 +177,16 @@ def test_warnings(davis, run):
     davis.add("permuted", gt, np.where(gt > 0, 3 - gt, 0))
     davis.add("shifted", gt, np.maximum(gt, 1) - 1)
     davis.add("good", gt, np.roll(gt, 1, axis=1))
+    davis.add("half", gt, np.where(gt == 1, 0, gt))
+    davis.add("never", np.where(gt == 1, 0, gt), np.where(gt == 1, 0, gt))
     found, _, err = _scores(run, davis)
     assert found["per_object"]["permuted_1"]["J-Mean"] == 0
     lines = err.splitlines()
-    assert len(lines) == 3 and all(line.startswith("warning: ") for line in lines)
-    assert "every mask is black in 1 of 4 sequences: black" in lines[0]
-    assert "permuted: predicted ids lie on other objects (1 lies on 2, 2 lies on 1)" in lines[1]
-    assert "shifted: predicted ids lie on other objects (1 lies on 2)" in lines[2]
+    assert len(lines) == 4 and all(line.startswith("warning: ") for line in lines)
+    assert "every mask is black in 1 of 6 sequences: black" in lines[0]
+    assert lines[1] == "warning: no mask has a pixel of 2 objects: shifted_2, half_1"
+    assert "permuted: predicted ids lie on other objects (1 lies on 2, 2 lies on 1)" in lines[2]
+    assert "shifted: predicted ids lie on other objects (1 lies on 2)" in lines[3]
 
 
 def test_5000_frames(davis, run):

@@ -94,7 +94,7 @@ def test_json_is_read(tmp_path):
     assert masks.read_json(tmp_path / "a.json", list) == [1, {"b": None}]
     with pytest.raises(DataError, match="no such file"):
         masks.read_json(tmp_path / "b.json")
-    with pytest.raises(DataError, match="a folder, expected a JSON file; found a.json"):
+    with pytest.raises(DataError, match=r"a folder, expected a JSON file; found a\.json"):
         masks.read_json(tmp_path)
 
 

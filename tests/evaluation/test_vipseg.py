@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from data.errors import DataError
+from tarvis_jax.evaluation.benchmark import PERFECT
 from tarvis_jax.evaluation.vipseg import Vipseg
 from tests.evaluation import brute_stq, brute_vpq, panoptic
 from tests.evaluation.evaluated import evaluated
@@ -96,9 +97,10 @@ def test_agrees_with_the_definition(tmp_path, seed, fixed):
 
 def test_perfect_predictions_have_everything(tmp_path):
     true, _ = panoptic.draw_pair(np.random.default_rng(3), 9, 0.0)
-    summary = evaluated(Vipseg(*write(tmp_path, [(true, true)]))).summary
-    assert [summary[key] for key in VPQ] == [100.0] * 3
-    assert [summary[key] for key in STQ] == [1.0] * 3
+    result = evaluated(Vipseg(*write(tmp_path, [(true, true)])))
+    assert [result.summary[key] for key in VPQ] == [100.0] * 3
+    assert [result.summary[key] for key in STQ] == [1.0] * 3
+    assert result.warnings == [PERFECT]
 
 
 def test_the_first_thing_is_a_crowd_unless_fixed(tmp_path):

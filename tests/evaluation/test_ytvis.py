@@ -8,6 +8,7 @@ from pycocotools import mask as coco_mask
 
 from data.errors import DataError
 from tarvis_jax.evaluation import track_iou, ytvis_files
+from tarvis_jax.evaluation.benchmark import PERFECT
 from tarvis_jax.evaluation.ytvis import YoutubeVis
 from tests.evaluation import brute_ytvis
 from tests.evaluation.evaluated import evaluated
@@ -148,9 +149,11 @@ def test_perfect_predictions_have_1(tmp_path, tracks):
     gt, pred = tmp_path / "gt.json", tmp_path / "results.json"
     gt.write_text(json.dumps(ground_truth(tracks)))
     pred.write_text(json.dumps(result(tracks)))
-    summary = evaluated(YoutubeVis(gt, pred, "ovis")).summary
+    found = evaluated(YoutubeVis(gt, pred, "ovis"))
+    summary = found.summary
     assert [summary[key] for key in ("AP", "AP50", "AP75", "AR10", "AR100", "AP_small")] == pytest.approx([1.0] * 6, abs=1e-12)
     assert summary["AP_large"] == -1.0
+    assert found.warnings == [PERFECT]
 
 
 def test_videos_are_named_by_their_folders(files):
