@@ -23,7 +23,7 @@ from tarvis_jax.cli import ArgumentParser, exit_status
 from tarvis_jax.config import require
 from tarvis_jax.errors import UserError
 from tarvis_jax.evaluation.shards import shard_argument
-from tarvis_jax.inference.clips import BENCHMARK_CLIPS, ClipSettings
+from tarvis_jax.inference.clips import BENCHMARK_CLIPS, MERGES, ClipSettings
 
 TASKS = ("vos", "pet", "vis", "vps")
 OF_VIDEO = ("masks", "points", "classes", "save_logits", "overlay")  # flags of one form of the command alone
@@ -47,6 +47,8 @@ def command_line() -> ArgumentParser:
     clips.add_argument("--clip_overlap", type=int, metavar="N", help="frames that clips share (half of --clip_length)")
     clips.add_argument("--min_side", type=int, metavar="N", help="pixels of the shorter side; 0 keeps the frames' size")
     clips.add_argument("--max_side", type=int, metavar="N", help="pixels that the longer side does not exceed (1333)")
+    merge = "masks in frames that clips share: the original's, or those of the mean of both clips' logits"
+    clips.add_argument("--overlap_merge", choices=MERGES, help=merge)
     _add_video_flags(parser.add_argument_group("with --frames"))
     _add_benchmark_flags(parser.add_argument_group("with --dataset"))
     return parser
@@ -138,7 +140,8 @@ def _clips(arguments: argparse.Namespace, default: ClipSettings) -> ClipSettings
     length, overlap = arguments.clip_length, arguments.clip_overlap
     if length is not None and overlap is None:
         overlap = length // 2
-    asked = {"length": length, "overlap": overlap, "min_side": arguments.min_side, "max_side": arguments.max_side}
+    same_names = ("min_side", "max_side", "overlap_merge")
+    asked = {"length": length, "overlap": overlap} | {name: getattr(arguments, name) for name in same_names}
     return dataclasses.replace(default, **{name: value for name, value in asked.items() if value is not None})
 
 

@@ -7,7 +7,7 @@ import pickle
 import tempfile
 import weakref
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ from data.categories import Categories
 from tarvis_jax.inference.geometry import Geometry, Size
 from tarvis_jax.inference.network import ClassPrediction, Network
 from tarvis_jax.inference.results import ClipLogits, FrameResult, PanopticFrame, TrackInfo
-from tarvis_jax.inference.stitching.instances import InstanceSettings, InstanceStitcher
+from tarvis_jax.inference.stitching.instances import InstanceSettings, InstanceStitcher, TrackLogits
 from tarvis_jax.inference.stitching.semantics import SemanticStitcher, merge_panoptic, panoptic_tracks, without_things
 from tarvis_jax.inference.stitching.tracks import best_tracks, disjoint_masks
 
@@ -37,12 +37,14 @@ class ClassSegmenter:
         task: str,
         dataset: str,
         on_clip: Callable[[ClipLogits], None] | None = None,
+        *,
+        average: bool = False,
     ):
         self.tracks: list[TrackInfo] = []  # complete after `finish`
         self._network, self._geometry, self._on_clip = network, geometry, on_clip
         self._task, self._dataset = task, dataset
         self._categories = categories.load(dataset)
-        self._instances, self._semantics = InstanceStitcher(INSTANCES[task]), SemanticStitcher()
+        self._instances, self._semantics = InstanceStitcher(INSTANCES[task], average=average), SemanticStitcher()
         self._waiting: dict[int, dict[int, np.ndarray]] = {}  # masks of frames whose classes are not complete
         self._spool = _Spool(geometry.given)
 
@@ -59,9 +61,7 @@ class ClassSegmenter:
         def mask_logits(kept: np.ndarray) -> np.ndarray:
             return np.asarray(prediction.mask_logits[kept, :length])
 
-        for frame, logits in self._instances.add(start, start + length, prediction.class_logits, mask_logits):
-            masks = {i: self._geometry.restore(x) > 0 for i, x in logits.items()}
-            self._waiting[frame] = {i: mask for i, mask in masks.items() if mask.any()}
+        self._keep_masks(self._instances.add(start, start + length, prediction.class_logits, mask_logits))
         if self._task == "vis":
             return [self._close(frame, None) for frame in sorted(self._waiting)]
         semantics = np.asarray(prediction.semantic_logits[:, :length])
@@ -73,9 +73,15 @@ class ClassSegmenter:
 
     def finish(self) -> Iterator[FrameResult]:
         """All frames of the video, with their final results; `tracks` is complete when the first one comes."""
-        for frame in self._semantics.finish():
+        self._keep_masks(self._instances.finish())
+        for frame in [(index, None) for index in sorted(self._waiting)] if self._task == "vis" else self._semantics.finish():
             self._close(*frame)
         yield from self._final_instances() if self._task == "vis" else self._final_panoptic()
+
+    def _keep_masks(self, frames: Iterable[tuple[int, TrackLogits]]) -> None:
+        for frame, logits in frames:
+            masks = {i: self._geometry.restore(x) > 0 for i, x in logits.items()}
+            self._waiting[frame] = {i: mask for i, mask in masks.items() if mask.any()}
 
     def _close(self, frame: int, class_logits: np.ndarray | None) -> FrameResult:
         """Writes a frame to the spool; its class logits [k, h / 4, w / 4] are those of "vps"."""

@@ -15,11 +15,22 @@ from tarvis_jax.models.tarvis import ABSENT
 
 
 class ObjectSegmenter:
-    """Follows given objects; a clip without any is skipped, and what was found before is forgotten."""
+    """Follows given objects; a clip without any is skipped, and what was found before is forgotten.
 
-    def __init__(self, network: Network, geometry: Geometry, on_clip: Callable[[ClipLogits], None] | None = None):
-        self._network, self._geometry, self._on_clip = network, geometry, on_clip
-        self._given: dict[int, GivenObject] = {}
+    With `average`, results in frames that two clips share are those of the mean of both clips' logits.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        geometry: Geometry,
+        on_clip: Callable[[ClipLogits], None] | None = None,
+        *,
+        average: bool = False,
+    ):
+        self._network, self._geometry, self._on_clip, self._average = network, geometry, on_clip, average
+        self._frame_of_id: dict[int, int] = {}  # of all objects so far
+        self._given: list[GivenObject] = []  # in frames that a clip may still have
         self._found: FoundObjects | None = None
         self._stitcher = ObjectStitcher()
 
@@ -30,18 +41,18 @@ class ObjectSegmenter:
             UserError: its id was given before, or its mask or point does not fit the frames.
         """
         _check_object(given, self._geometry)
-        if given.object_id in self._given:
-            earlier = self._given[given.object_id]
+        earlier = self._frame_of_id.setdefault(given.object_id, given.frame)
+        if earlier != given.frame:
             raise UserError(
-                f"object {given.object_id}: given in frame {given.frame}, but already in frame {earlier.frame}; ids are unique"
+                f"object {given.object_id}: given in frame {given.frame}, but already in frame {earlier}; ids are unique"
             )
-        self._given[given.object_id] = given
+        self._given.append(given)
 
     def segment(self, images: np.ndarray, start: int, length: int) -> list[FrameResult]:
         """Segments the clip of frames start..start+length-1 of padded images uint8 [t, h, w, 3]; nothing is final yet."""
         end = start + length
-        given = [x for x in self._given.values() if start <= x.frame < end]
-        clip = clip_prompts(given, self._found, start, len(images), self._geometry)
+        self._given = [x for x in self._given if x.frame >= start]
+        clip = clip_prompts(self._given, self._found, start, len(images), self._geometry)
         if clip is None:
             self._found = None
             self._stitcher.add({frame: {} for frame in range(start, end)})
@@ -52,8 +63,11 @@ class ObjectSegmenter:
         if self._on_clip is not None:
             background = np.asarray(prediction.background_logits[:, :length])
             self._on_clip(_clip_logits(start, clip, logits, background))
-        self._found = FoundObjects(clip.ids, start, logits)
-        self._stitcher.add({start + i: masks_of_logits(clip.ids, self._geometry.restore(logits[:, i])) for i in range(length)})
+        previous, self._found = self._found, FoundObjects(clip.ids, start, logits)
+        if self._average and previous is not None:
+            logits = average_shared_frames(previous, self._found)
+        masks = {start + i: masks_of_logits(clip.ids, self._geometry.restore(logits[:, i])) for i in range(length)}
+        self._stitcher.add(masks, clip.ids if self._average else None)
         return []
 
     def go_on(self, next_start: int) -> list[FrameResult]:
@@ -64,6 +78,15 @@ class ObjectSegmenter:
         """The frames that are left, now that the video has ended."""
         for frame in self._stitcher.settle(None):
             yield FrameResult(*frame)
+
+
+def average_shared_frames(previous: FoundObjects, current: FoundObjects) -> np.ndarray:
+    """The logits of a clip, [n, t, h / 4, w / 4]; where the clip before has the object too, in frames of both, their mean."""
+    merged, shared = current.logits.copy(), previous.end - current.start
+    for slot, i in enumerate(current.ids):
+        if i in previous.ids:
+            merged[slot, :shared] = (previous.logits[list(previous.ids).index(i), -shared:] + merged[slot, :shared]) / 2
+    return merged
 
 
 def _check_object(given: GivenObject, geometry: Geometry) -> None:

@@ -155,11 +155,13 @@ class Predictor:
         yield from self._segmenter.finish()
 
     def _open(self, size: tuple[int, int]) -> None:
-        self._geometry = Geometry.of(size, self._clips)
+        self._geometry, average = Geometry.of(size, self._clips), self._clips.averages
         if self._task in OBJECT_TASKS:
-            self._segmenter = ObjectSegmenter(self._network, self._geometry, self._on_clip)
+            self._segmenter = ObjectSegmenter(self._network, self._geometry, self._on_clip, average=average)
         else:
-            self._segmenter = ClassSegmenter(self._network, self._geometry, self._task, self._classes, self._on_clip)
+            self._segmenter = ClassSegmenter(
+                self._network, self._geometry, self._task, self._classes, self._on_clip, average=average
+            )
 
     def _check_frame(self, frame: np.ndarray) -> None:
         if self._finished:

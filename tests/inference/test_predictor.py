@@ -1,5 +1,7 @@
 """The streaming predictor around a network that is always right: what goes in must come out."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from tarvis_jax.config import ConfigError
 from tarvis_jax.errors import UserError
 from tarvis_jax.inference.clips import ClipSettings
 from tarvis_jax.inference.predictor import Predictor, default_clips
-from tests.inference.perfect import CELL, PerfectNetwork, draw_video
+from tests.inference.perfect import CELL, SURE, PerfectNetwork, draw_video
 
 CLIPS = ClipSettings(length=12, overlap=6)
 MOVING = {1: lambda t: (1, t % 20), 2: lambda t: (9, 19 - t % 20)}
@@ -163,6 +165,45 @@ def _give_twice(predictor, video, labels):
     predictor.step(video[0])
     predictor.add_object(1, point=(4, 6))
     predictor.step(video[1])
+
+
+class WaveringNetwork(PerfectNetwork):
+    """From its second clip on it is sure that nothing is in a clip's first two frames, more than of anything else."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.clips = 0
+
+    def _waver(self, masks):
+        masks = np.asarray(masks, np.float32)
+        masks[:, :2] = -3 * SURE if self.clips else masks[:, :2]
+        self.clips += 1
+        return masks
+
+    def segment_objects(self, *args, **options):
+        prediction = super().segment_objects(*args, **options)
+        return dataclasses.replace(prediction, mask_logits=self._waver(prediction.mask_logits))
+
+    def segment_classes(self, *args):
+        prediction = super().segment_classes(*args)
+        return dataclasses.replace(prediction, mask_logits=self._waver(prediction.mask_logits))
+
+
+@pytest.mark.parametrize(("merge", "missing"), [("original", []), ("average", [6, 7, 12, 13])])
+@pytest.mark.parametrize("task", ["vos", "vis"])
+def test_shared_frames_may_be_averaged(task, merge, missing):
+    """The clips start at the frames 0, 6 and 12, and the last one is cut short."""
+    video, labels = draw_video(22, {1: lambda t: (2, t // 2)})
+    clips = dataclasses.replace(CLIPS, overlap_merge=merge)
+    predictor = Predictor(WaveringNetwork({1: 5}), task, classes="youtube_vis" if task == "vis" else None, clips=clips)
+    if task == "vos":
+        results = run(predictor, video, labels, {1: 0})
+    else:
+        for frame in video:
+            predictor.step(frame)
+        results = list(predictor.finish())
+    assert [r.frame_index for r in results] == list(range(22))
+    assert [r.frame_index for r in results if not r.masks] == missing
 
 
 MISTAKES = {

@@ -2,7 +2,7 @@
 
 A clip's best instances are assigned to the tracks of the clip before by the overlap of their masks on the frames that both
 have. In these frames the earlier clip's masks stay: the original means to average the logits there, but writes the average into
-a copy. A track's class logits are the mean over its clips.
+a copy (`average` does what it means). A track's class logits are the mean over its clips.
 """
 
 import dataclasses
@@ -13,6 +13,8 @@ from scipy.optimize import linear_sum_assignment
 from scipy.special import softmax
 
 ASSOCIATION_IOU = 0.5  # a pair below it is not the same track
+
+TrackLogits = dict[int, np.ndarray]  # of one frame, mask logits [h / 4, w / 4] by track id
 
 
 @dataclasses.dataclass
@@ -50,16 +52,21 @@ def best_instances(class_logits: np.ndarray, settings: InstanceSettings) -> np.n
 
 
 class InstanceStitcher:
-    """Takes the clips of a video in turn; `tracks` holds all tracks so far, by id from 1 in the order of their appearance."""
+    """Takes the clips of a video in turn; `tracks` holds all tracks so far, by id from 1 in the order of their appearance.
 
-    def __init__(self, settings: InstanceSettings):
+    With `average`, the logits of a track are the mean of both clips' in frames that two clips share, and so are held until the
+    next clip.
+    """
+
+    def __init__(self, settings: InstanceSettings, *, average: bool = False):
         self.tracks: dict[int, Track] = {}
-        self._settings = settings
+        self._settings, self._average = settings, average
         self._previous: _ClipTracks | None = None
+        self._held: dict[int, TrackLogits] = {}
 
     def add(
         self, start: int, end: int, class_logits: np.ndarray, mask_logits: Callable[[np.ndarray], np.ndarray]
-    ) -> Iterator[tuple[int, dict[int, np.ndarray]]]:
+    ) -> Iterator[tuple[int, TrackLogits]]:
         """Takes the clip of frames start..end-1.
 
         Args:
@@ -69,17 +76,35 @@ class InstanceStitcher:
             mask_logits: function from indices [n] of instances to their mask logits [n, t, h / 4, w / 4].
 
         Yields:
-            For each frame that no clip before had: its index and the mask logits [h / 4, w / 4] of the tracks there.
+            For each frame that no later clip changes, once: its index and the mask logits [h / 4, w / 4] of the tracks there.
         """
         kept = best_instances(class_logits, self._settings)
         masks = mask_logits(kept)
         clip = _ClipTracks(start, end, self._associate(start, masks), masks > 0)
         for track, logits in zip(clip.ids, class_logits[kept], strict=True):
             self._count(track, logits)
-        first_new = start if self._previous is None else max(start, self._previous.end)
+        frames = {frame: dict(zip(clip.ids, masks[:, frame - start], strict=True)) for frame in range(start, end)}
+        known = self._previous.end if self._previous is not None else start
         self._previous = clip
-        for frame in range(first_new, end):
-            yield frame, dict(zip(clip.ids, masks[:, frame - start], strict=True))
+        if self._average:
+            yield from self._hold(start, frames)
+        else:
+            yield from ((frame, logits) for frame, logits in frames.items() if frame >= known)
+
+    def finish(self) -> Iterator[tuple[int, TrackLogits]]:
+        """Yields the frames that are still held."""
+        yield from self._held.items()
+        self._held = {}
+
+    def _hold(self, start: int, frames: dict[int, TrackLogits]) -> Iterator[tuple[int, TrackLogits]]:
+        """Averages the frames that are held with those of a clip, holds these, and yields the held ones before `start`."""
+        held, self._held = self._held, frames
+        for frame, earlier in held.items():
+            if frame < start:
+                yield frame, earlier
+            else:
+                later = frames[frame]
+                self._held[frame] = {i: (x + later[i]) / 2 if i in later else x for i, x in earlier.items()}
 
     def _associate(self, start: int, masks: np.ndarray) -> list[int]:
         """The track id of every kept instance of a clip, new ones where no track of the clip before fits."""

@@ -32,11 +32,17 @@ class ObjectStitcher:
         self._order: dict[int, None] = {}  # ids as they first had a mask
         self._held: dict[int, Masks] = {}  # frames that a later clip may still change
         self._newest: dict[int, Masks] = {}  # frames of the newest clip
-        self._next_frame = 0
+        self._averaged: Sequence[int] | None = None  # its ids, if its masks take the clip before into account
 
-    def add(self, frames: dict[int, Masks]) -> None:
-        """Takes a clip: the masks of its frames by frame index, rising. The one before must have been settled."""
-        self._newest = frames
+    def add(self, frames: dict[int, Masks], averaged: Sequence[int] | None = None) -> None:
+        """Takes a clip; the one before must have been settled.
+
+        Args:
+            frames: the masks of its frames by frame index, rising.
+            averaged: the ids of the clip, if its masks are those of both clips' mean in frames that it shares with the one
+                before: then they hold there, and earlier ones of these ids do not, whether or not the clip is the last one.
+        """
+        self._newest, self._averaged = frames, averaged
 
     def settle(self, next_start: int | None) -> Iterator[tuple[int, Masks]]:
         """Says where the next clip starts, None if there is none, and yields the frames before it, each once.
@@ -45,10 +51,12 @@ class ObjectStitcher:
             Frame index and masks; the order of the ids is that in which they first had a mask.
         """
         for frame, masks in self._newest.items():
-            if frame not in self._held:
-                self._held[frame] = masks
-            elif next_start is not None:  # the last clip changes nothing
-                self._held[frame] = self._held[frame] | masks
+            earlier = self._held.get(frame, {})
+            if self._averaged is not None:
+                earlier = {i: mask for i, mask in earlier.items() if i not in self._averaged}
+            elif frame in self._held and next_start is None:
+                masks = {}  # the last clip changes nothing
+            self._held[frame] = earlier | masks
             self._order.update(dict.fromkeys(self._held[frame]))
         self._newest = {}
         for frame in sorted(f for f in self._held if next_start is None or f < next_start):
