@@ -244,7 +244,7 @@ def _open(arguments: argparse.Namespace, pred: Path) -> tuple[Benchmark, Job]:
     keys = [flag.removeprefix("--") for flag in command.flags] + ["fixed"] * bool(command.fixed)
     settings = {key: getattr(arguments, key) for key in keys}
     benchmark = command.open(arguments.gt, pred, **settings)
-    return benchmark, Job(arguments.benchmark, settings, benchmark.videos)
+    return benchmark, Job(arguments.benchmark, settings, benchmark.videos, pred)
 
 
 def _run_shard(arguments: argparse.Namespace) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from data import categories
 from data.errors import DataError
 from tarvis_jax.evaluation import class_confusion
-from tarvis_jax.evaluation.benchmark import PERFECT, Result, State, Table
+from tarvis_jax.evaluation.benchmark import PERFECT, Curve, Result, State, Table
 from tarvis_jax.evaluation.folders import listing, require_entries, subfolders, wrong_layout
 from tarvis_jax.evaluation.label_pairs import count_pairs
 from tarvis_jax.evaluation.masks import read_rgb_ids
@@ -106,8 +106,8 @@ def _counts(state: State) -> SequenceCounts:
 
 
 def _result(scores: dict, states: Mapping[str, State]) -> Result:
-    names = [*categories.load("kitti_step").names, "unlabelled"]
-    per_class = dict(zip(names, scores["IoU_per_class"], strict=True))
+    known = categories.load("kitti_step")
+    per_class = dict(zip([*known.names, "unlabelled"], scores["IoU_per_class"], strict=True))
     per_sequence = {
         name: {"STQ": part["STQ"], "AQ": part["AQ"], "SQ": part["IoU"], "frames": states[name]["frames"]}
         for name, part in scores["per_sequence"].items()
@@ -120,6 +120,7 @@ def _result(scores: dict, states: Mapping[str, State]) -> Result:
         summary=summary | {"per_sequence": per_sequence, "IoU_per_class": per_class},
         headline=Table("metrics", list(summary), [list(summary.values())]),
         per_sequence=sequence_table,
+        curves=[Curve("class_iou", "class id", "IoU", known.ids, {"IoU": scores["IoU_per_class"][:-1]})],
         tables=[Table("metrics", ["STQ", "AQ", "IoU"], [list(summary.values())]), class_table, sequence_table],
         warnings=_warnings(states) + [PERFECT] * (scores["STQ"] == 1),
     )

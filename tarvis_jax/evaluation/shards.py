@@ -2,6 +2,8 @@
 
 import argparse
 import dataclasses
+import functools
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -13,7 +15,8 @@ from data.errors import DataError
 from tarvis_jax.evaluation.benchmark import State
 from tarvis_jax.evaluation.files import require_new, write_text
 
-_KEYS = ("version", "benchmark", "settings", "videos", "shard", "states")
+_KEYS = ("version", "benchmark", "settings", "videos", "result", "shard", "states")
+_OTHER = {"videos": "other videos", "result": "other predictions"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,14 +55,35 @@ def shard_argument(text: str) -> Shard:
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """What the shards of one evaluation have in common."""
+    """What the shards of one evaluation have in common. `pred` may be in another place on another machine."""
 
     benchmark: str
     settings: Mapping[str, Any]
     videos: Sequence[str]
+    pred: Path
 
+    @functools.cached_property
     def identity(self) -> dict[str, Any]:
-        return {"version": tarvis_jax.__version__, **dataclasses.asdict(self)}
+        """The content of every shard's file that must be the same, as JSON holds it."""
+        content = {
+            "version": tarvis_jax.__version__,
+            "benchmark": self.benchmark,
+            "settings": self.settings,
+            "videos": self.videos,
+            "result": _fingerprint(self.pred),
+        }
+        return json.loads(json.dumps(content))
+
+
+def _fingerprint(pred: Path) -> str:
+    """Tells results apart: a digest of a file, or of a folder's PNGs by name and size, as reading all of them takes long."""
+    digest = hashlib.sha256()
+    if pred.is_file():
+        digest.update(pred.read_bytes())
+    else:
+        for png in sorted(pred.rglob("*.png")):
+            digest.update(f"{png.relative_to(pred).as_posix()} {png.stat().st_size}\n".encode())
+    return digest.hexdigest()
 
 
 def require_new_shard(folder: Path, shard: Shard, overwrite: bool) -> None:
@@ -70,7 +94,7 @@ def require_new_shard(folder: Path, shard: Shard, overwrite: bool) -> None:
 def write_shard(folder: Path, job: Job, shard: Shard, states: Mapping[str, State]) -> Path:
     """Stores the states of a shard's videos; returns the file."""
     path = shard.path(folder)
-    content = {**job.identity(), "shard": str(shard), "states": states}
+    content = {**job.identity, "shard": str(shard), "states": states}
     write_text(path, json.dumps(content))
     return path
 
@@ -111,9 +135,9 @@ def _read_shard(path: Path, job: Job) -> tuple[Shard, dict[str, State]]:
     content = read_json(path)
     if set(content) != set(_KEYS):
         raise DataError(f"{path}: not a file that --shard wrote; expected the keys {', '.join(_KEYS)}")
-    for key, expected in json.loads(json.dumps(job.identity())).items():
+    for key, expected in job.identity.items():
         if content[key] != expected:
-            found = "other videos" if key == "videos" else f"{key} {content[key]!r} instead of {expected!r}"
+            found = _OTHER.get(key, f"{key} {content[key]!r} instead of {expected!r}")
             raise DataError(f"--merge: {path} is of another evaluation ({found}); pass the flags with which it was made")
     shard, states = Shard.parse(content["shard"]), content["states"]
     if list(states) != list(shard.videos(job.videos)):

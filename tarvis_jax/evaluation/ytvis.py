@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from tarvis_jax.evaluation.benchmark import PERFECT, Result, State, Table
+from tarvis_jax.evaluation.benchmark import PERFECT, Curve, Result, State, Table
 from tarvis_jax.evaluation.folders import listing
-from tarvis_jax.evaluation.track_ap import ABSENT, AREA_RANGES, Matches, match_tracks, mean_precision, track_ap
+from tarvis_jax.evaluation.track_ap import ABSENT, AREA_RANGES, IOU_THRESHOLDS, Matches, match_tracks, mean_precision, track_ap
 from tarvis_jax.evaluation.track_iou import Track, mask_areas, track_ious
 from tarvis_jax.evaluation.ytvis_files import add_results, mean_true_areas, predicted_tracks, read_ground_truth, true_tracks
 
@@ -48,7 +48,8 @@ class YoutubeVis:
     def summarise(self, states: Mapping[str, State]) -> Result:
         states = {name: states[name] for name in self.videos}
         names = self._dataset.category_names
-        scores = track_ap(_matches(states.values(), names))
+        matches = _matches(states.values(), names)
+        scores = track_ap(matches)
         per_category = {names[category]: values for category, values in scores.pop("per_category").items()}
         per_video = {name: _video_scores(state, names) for name, state in states.items()}
         columns = list(next(iter(per_video.values())))
@@ -59,6 +60,7 @@ class YoutubeVis:
             summary=scores | {"per_category": per_category, "per_sequence": per_video},
             headline=stats,
             per_sequence=per_sequence,
+            curves=[Curve("AP", "IoU threshold", "AP", IOU_THRESHOLDS.tolist(), {"AP": mean_precision(matches).tolist()})],
             tables=[stats, Table("per_category", ["Category", *_CLASS_COLUMNS], class_rows), per_sequence],
             warnings=_warnings(states, names) + [PERFECT] * (scores["AP"] > _ALMOST_1),
         )

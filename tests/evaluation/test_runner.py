@@ -124,6 +124,8 @@ def test_shards_of_another_evaluation(shards, run, fails, tmp_path):
     assert "settings" in fails(*sequences.flags("--fixed", "--merge", *folders))
     run(*sequences.flags("--shard=1/2", f"--output={tmp_path / 'half'}"))
     assert "some of 2 and some of 3" in fails(*sequences.flags("--merge", *folders, tmp_path / "half"))
+    sequences.path("sequence0", 1).write_bytes(sequences.path("sequence0", 2).read_bytes())
+    assert "other predictions" in fails(*sequences.flags("--merge", *folders))
     sequences.list.write_text("sequence1\n")
     assert "other videos" in fails(*sequences.flags("--merge", *folders))
 

@@ -31,6 +31,7 @@ def test_shards_and_workers_give_the_same(case, run, tmp_path):
     status, out, err = run(*flags, f"--output={tmp_path / 'whole'}", "--worst=2", "--plot")
     assert (status, err) == (0, "")
     assert "Lowest scores" in out
+    assert list((tmp_path / "whole" / "plots").iterdir())
     whole = results(tmp_path / "whole")
     assert keys <= whole.keys()
     assert run(*flags, f"--output={tmp_path / 'workers'}", "--workers=2")[0] == 0
