@@ -112,7 +112,7 @@ def _run_video(arguments: argparse.Namespace) -> None:
     clips = _clips(arguments, default_clips(arguments.task, classes))
     job = VideoJob(frames, arguments.task, given, classes, clips, arguments.save_logits, arguments.overlay)
     count = segment_video(job, network, arguments.output, overwrite=arguments.overwrite)
-    print(f"{arguments.output}: results of {count} frames")
+    print(f"{arguments.output}: results of {count} frame{'s' * (count != 1)}")
 
 
 def _run_benchmark(arguments: argparse.Namespace) -> None:
