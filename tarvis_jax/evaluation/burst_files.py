@@ -10,7 +10,7 @@ from typing import Any
 
 from data.errors import DataError
 from tarvis_jax.evaluation.burst_classes import DISTRACTORS, DROPPED, NAMES, merged
-from tarvis_jax.evaluation.fields import field
+from tarvis_jax.evaluation.fields import field, shortened
 from tarvis_jax.evaluation.masks import read_json
 
 Entry = tuple[str, dict[str, Any]]  # a sequence of a file: where it stands, for messages, and its content
@@ -91,8 +91,6 @@ def _category_ids(entry: Entry, key: str) -> frozenset[int]:
 def _track_categories(entry: Entry) -> dict[str, int]:
     where, values = entry
     listed = field(values, "track_category_ids", dict, where)
-    if not all(isinstance(masks, dict) for masks in values["segmentations"]):
-        raise DataError(f"{where}: expected an object {{...}} for each image in 'segmentations'")
     used = set().union(*values["segmentations"])
     missing = sorted(used - listed.keys())
     if missing:
@@ -142,13 +140,18 @@ def _entries(path: Path, content: Mapping[str, Any]) -> list[Entry]:
     for index, values in enumerate(field(content, "sequences", list, str(path))):
         where = f"{path}: sequences[{index}]"
         where = f"{path}: sequence {field(values, 'dataset', str, where)}/{field(values, 'seq_name', str, where)}"
-        images = field(values, "annotated_image_paths", list, where)
-        frames = field(values, "segmentations", list, where)
-        if len(images) != len(frames):
-            raise DataError(
-                f"{where}: {len(images)} 'annotated_image_paths', but {len(frames)} 'segmentations'; expected one each"
-            )
-        if not all(isinstance(image, str) for image in images):
-            raise DataError(f"{where}: expected names of images in 'annotated_image_paths'")
+        _check_images(field(values, "annotated_image_paths", list, where), field(values, "segmentations", list, where), where)
         entries.append((where, values))
     return entries
+
+
+def _check_images(images: Sequence[Any], masks: Sequence[Any], where: str) -> None:
+    """Raises `DataError` unless there is an object of masks for the name of each image; the masks are not looked at."""
+    if len(images) != len(masks):
+        raise DataError(f"{where}: {len(images)} 'annotated_image_paths', but {len(masks)} 'segmentations'; expected one each")
+    for image, of_image in zip(images, masks, strict=True):
+        if not isinstance(image, str):
+            raise DataError(f"{where}: expected names of images in 'annotated_image_paths', found {shortened(image)}")
+        if not isinstance(of_image, dict):
+            expected = f'an object {{"track id": {{"rle"}}}} in \'segmentations\', found {shortened(of_image)}'
+            raise DataError(f"{where}: image {image}: expected {expected}")

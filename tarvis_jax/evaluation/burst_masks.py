@@ -75,7 +75,8 @@ def _read(entry: Entry, truth: Truth, category_of: CategoryOf, own_categories: b
             scores += [mask.get("score", 1.0) for mask in masks.values()]
             own += [mask.get("category_id") for mask in masks.values()]
         except (AttributeError, KeyError, TypeError):
-            _require_masks(masks, f"{where}: image {path}")
+            for key, mask in masks.items():
+                field(mask, "rle", str, f"{where}: image {path}, track {key}")
             raise
         keys += masks
         frames.append(frame)
@@ -120,14 +121,6 @@ def _as_scores(scores: Sequence[Any], keys: Sequence[str], where: str) -> np.nda
 
 def _is_finite(score: Any) -> bool:
     return type(score) in (int, float) and fits(score) and math.isfinite(score)
-
-
-def _require_masks(masks: Any, where: str) -> None:
-    """Raises `DataError` for what is wrong with the masks of an image."""
-    if not isinstance(masks, dict):
-        raise DataError(f'{where}: expected an object {{"track id": {{"rle"}}}} in \'segmentations\', found {masks!r:.60}')
-    for key, mask in masks.items():
-        field(mask, "rle", str, f"{where}, track {key}")
 
 
 def _join(parts: Sequence[Masks]) -> Masks:
