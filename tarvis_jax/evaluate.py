@@ -182,6 +182,12 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _path(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("expected a path, found nothing (a variable that is not set?)")
+    return Path(text)
+
+
 def command_line() -> ArgumentParser:
     """The parser of the whole command."""
     parser = ArgumentParser(prog="python -m tarvis_jax.evaluate", description=__doc__)
@@ -189,8 +195,8 @@ def command_line() -> ArgumentParser:
     for name, command in COMMANDS.items():
         example = f"example:\n  python -m tarvis_jax.evaluate {name} {command.example}"
         sub = commands.add_parser(name, help=command.purpose, description=f"{command.purpose}.", epilog=example)
-        sub.add_argument("--gt", type=Path, required=True, metavar="PATH", help=command.gt)
-        sub.add_argument("--pred", type=Path, required=True, action="append", metavar="PATH", help=command.pred)
+        sub.add_argument("--gt", type=_path, required=True, metavar="PATH", help=command.gt)
+        sub.add_argument("--pred", type=_path, required=True, action="append", metavar="PATH", help=command.pred)
         for flag, options in command.flags.items():
             sub.add_argument(flag, **options)
         if command.fixed:
@@ -200,7 +206,7 @@ def command_line() -> ArgumentParser:
 
 
 def _add_common_flags(parser: ArgumentParser) -> None:
-    parser.add_argument("--output", type=Path, metavar="DIR", help="folder for results.json and CSV files")
+    parser.add_argument("--output", type=_path, metavar="DIR", help="folder for results.json and CSV files")
     parser.add_argument("--overwrite", action="store_true", help="results in --output may be replaced")
     parser.add_argument("--workers", type=_positive, default=1, metavar="N", help="processes (1)")
     parser.add_argument("--worst", type=_positive, default=0, metavar="K", help="also print the K lowest scores")
@@ -210,7 +216,12 @@ def _add_common_flags(parser: ArgumentParser) -> None:
         "--shard", type=shard_argument, metavar="I/N", help="only every N-th video from the I-th (from 0) on, for --merge"
     )
     parts.add_argument(
-        "--merge", type=Path, nargs="+", action="extend", metavar="DIR", help="join the results of all shards, in these folders"
+        "--merge",
+        type=_path,
+        nargs="+",
+        action="extend",
+        metavar="DIR",
+        help="join the results of all shards, in these folders",
     )
 
 
@@ -269,9 +280,11 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.output is not None:
         report.require_new_results(arguments.output, arguments.overwrite)
     results = {name: _result(arguments, pred) for name, pred in _named(arguments.pred).items()}
-    report.show(results, arguments.worst)
-    if arguments.output is not None:
-        report.write(results, arguments.output, plot=arguments.plot)
+    try:
+        report.show(results, arguments.worst)
+    finally:  # whatever becomes of what is printed, as when a pipe is closed
+        if arguments.output is not None:
+            report.write(results, arguments.output, plot=arguments.plot)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

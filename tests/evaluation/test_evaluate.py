@@ -51,6 +51,7 @@ def test_examples_of_the_help_are_valid(name):
         (["davis", *GOOD_FLAGS, "--shard=3/3", "--output=c"], ["--shard", "I/N", "3/3"]),
         (["davis", *GOOD_FLAGS, "--shard=0/3", "--merge", "c"], ["--merge", "not allowed with", "--shard"]),
         (["davis", *GOOD_FLAGS, "--shard=0/3"], ["--shard needs --output"]),
+        (["davis", *GOOD_FLAGS, "--output="], ["--output", "expected a path, found nothing"]),
         (["davis", *GOOD_FLAGS, "--plot"], ["--plot needs --output"]),
         (["davis", *GOOD_FLAGS, "--overwrite"], ["--overwrite needs --output"]),
         (["davis", *GOOD_FLAGS, "--shard=0/3", "--output=c", "--worst=3"], ["--worst", "--merge"]),
@@ -106,6 +107,21 @@ def test_relative_paths(scored, run, monkeypatch):
     monkeypatch.chdir(scored.gt.parent)
     assert run("davis", "--gt=DAVIS", "--pred=pred", "--output=here")[0] == 0
     assert (scored.gt.parent / "here" / "results.json").exists()
+
+
+def test_a_folder_too_low_is_named_from_inside(scored, fails, monkeypatch):
+    monkeypatch.chdir(scored.pred / "cat")
+    assert f"did you mean --pred={scored.pred}?" in fails("davis", f"--gt={scored.gt}", "--pred=.")
+
+
+def test_files_are_written_when_nobody_reads_the_table(scored, monkeypatch):
+    def closed_pipe(*_):
+        raise BrokenPipeError
+
+    monkeypatch.setattr(report, "show", closed_pipe)
+    with pytest.raises(BrokenPipeError):
+        evaluate.main(scored.flags(f"--output={scored.output}"))
+    assert list(scored.results()["per_object"]) == ["cat_1", "cat_2", "dog_1", "dog_2"]
 
 
 def test_worst(scored, run):
