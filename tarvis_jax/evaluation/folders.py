@@ -1,6 +1,5 @@
 """Checks that a folder of results or ground truth has the layout of its benchmark."""
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -26,7 +25,7 @@ def wrong_layout(folder: Path, option: str, expected: str, is_right: Callable[[P
         found = "a file, expected a folder" if folder.exists() else "no such folder"
         return DataError(f"--{option}={folder}: {found}")
     inside = subfolders(folder)
-    near = [path for path in (*Path(os.path.abspath(folder)).parents[:2], *inside) if is_right(path)]
+    near = [path for path in (*folder.resolve().parents[:2], *inside) if is_right(path)]
     near += [path for path in inside for path in subfolders(path) if is_right(path)] if not near else []
     hint = f"; did you mean --{option}={near[0]}?" if near else ""
     found = listing(sorted(path.name + "/" * path.is_dir() for path in folder.iterdir()))
