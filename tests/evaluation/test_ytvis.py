@@ -22,7 +22,7 @@ SIZE = (40, 60)
 
 @pytest.mark.parametrize("method", ["mild", "strong"])
 def test_agrees_with_the_official_tool(shared, method):
-    """All but what TrackEval says of the same data."""
+    """All but what TrackEval says of the same data, see `test_trackeval_tracks.py`."""
     case = shared / "evaluation" / "ytvis" / "ytA"
     expected = json.loads((case / "expected" / f"{method}.json").read_text())
     result = evaluated(YoutubeVis(case / "gt.json", case / "pred" / f"{method}.json"))
