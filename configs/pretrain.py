@@ -47,5 +47,6 @@ def get_config(variant: str = "resnet50") -> ConfigDict:
             "checkpoint_every": 20_000,
             "keep_checkpoints": 2,
             "log_every": 50,
+            "eval": {"every": 0, "videos": 8},
         }
     )

@@ -158,6 +158,33 @@ class OptimizerConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class EvalConfig:
+    """Evaluation during training, on drawn videos.
+
+    `every` so many steps, before the first step and after the last; 0 for never. `videos` of each kind are drawn, `image_size`
+    pixels high and half as much again wide.
+    """
+
+    every: int = 0
+    videos: int = 8
+    image_size: int = 128
+    clip_length: int = 6
+    clip_overlap: int = 2
+
+    def __post_init__(self) -> None:
+        require(self.every >= 0, f"config.eval.every={self.every}: expected a number of steps, or 0 for never")
+        require(self.videos >= 1, f"config.eval.videos={self.videos}: expected a positive number")
+        require(
+            self.image_size >= 32, f"config.eval.image_size={self.image_size}: expected 32 or more, things need some pixels"
+        )
+        require(self.clip_length >= 2, f"config.eval.clip_length={self.clip_length}: expected 2 or more frames")
+        require(
+            1 <= self.clip_overlap <= self.clip_length // 2,
+            f"config.eval.clip_overlap={self.clip_overlap}: expected 1 to half of config.eval.clip_length={self.clip_length}",
+        )
+
+
+@dataclasses.dataclass(frozen=True)
 class TrainConfig:
     """A whole training run."""
 
@@ -165,6 +192,7 @@ class TrainConfig:
     data: DataConfig
     optimizer: OptimizerConfig
     loss: LossConfig = LossConfig()
+    eval: EvalConfig = EvalConfig()
     total_steps: int = 500_000
     accumulate: int = 1
     checkpoint_every: int = 20_000

@@ -1,5 +1,6 @@
 """A checkpoint's network, compiled for clips of a video."""
 
+import copy
 import dataclasses
 from functools import partial
 from pathlib import Path
@@ -70,6 +71,12 @@ class Network:
         folder = find_step_folder(Path(path))
         config = read_model_config(folder)
         return cls(config, read_weights(folder, empty_variables(config)), precision)
+
+    def with_variables(self, variables: Any) -> "Network":
+        """A network of the same config with other weights, which shares the compiled programs."""
+        other = copy.copy(self)
+        other._variables = jax.device_put(variables)
+        return other
 
     def segment_classes(self, images: np.ndarray, length: int, task: str, dataset: str) -> ClassPrediction:
         """Segments the instances and classes of a dataset.

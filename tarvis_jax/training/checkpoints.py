@@ -10,9 +10,11 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
-from tarvis_jax.checkpoints import CHECKPOINTS, abstract_arrays, read_checkpoint_config
+from tarvis_jax.checkpoints import CHECKPOINTS, abstract_arrays, read_checkpoint_config, save_weights
 from tarvis_jax.config import FORMAT_VERSION, TrainConfig, as_dict
 from tarvis_jax.training.state import TrainState
+
+BEST = "best"  # folder of a workdir: the weights of its best evaluation, a CHECKPOINT of its own
 
 
 class CheckpointStore:
@@ -68,6 +70,12 @@ class CheckpointStore:
         )
         count = jax.device_put(jax.numpy.asarray(step, state.step.dtype), state.step.sharding)
         return TrainState(count, saved.weights["params"], saved.weights["buffers"], saved.optimizer)
+
+
+def save_best(workdir: Path, step: int, state: TrainState, config: TrainConfig) -> None:
+    """Keeps the weights of a step as the best ones so far, in place of those before."""
+    weights = {"params": state.params, "buffers": state.buffers}
+    save_weights(workdir / BEST, weights, as_dict(config) | {"step": step})
 
 
 def _remove_unfinished(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The record of a run: a row a step in `metrics.jsonl`, the same in TensorBoard, a line of progress now and then."""
+"""The record of a run: rows of steps and evaluations in `metrics.jsonl` and TensorBoard, now and then a line of progress."""
 
 import json
 import logging
@@ -7,6 +7,7 @@ import os
 import statistics
 import time
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tensorboardX import SummaryWriter
 logger = logging.getLogger(__name__)
 
 METRICS_FILE = "metrics.jsonl"
+EVALUATION = "eval"  # "kind" of an evaluation's row; a step's row has none
 
 
 class NonFiniteError(RuntimeError):
@@ -36,7 +38,7 @@ class Logbook:
         self._durations: deque[float] = deque(maxlen=50)  # of the last steps, seconds
         self._file = self._tensorboard = None
         if jax.process_index() == 0:
-            cut_rows(workdir / METRICS_FILE, start_step)
+            cut_rows(workdir / METRICS_FILE, start_step or -1)  # the rows of step 0 are of an evaluation, which comes again
             self._file = (workdir / METRICS_FILE).open("a", buffering=1)  # a row is there when its line is
             self._tensorboard = SummaryWriter(str(workdir), purge_step=start_step + 1)
 
@@ -57,6 +59,20 @@ class Logbook:
         previous, self._pending = self._pending, (facts, metrics)
         if previous is not None:
             self._write(*previous)
+
+    def add_evaluation(self, step: int, scores: Mapping[str, float]) -> None:
+        """Writes the scores of the state after a step, behind the step's own row.
+
+        Raises:
+            NonFiniteError: as for `add`.
+        """
+        self.flush()
+        if self._file is not None:
+            self._file.write(json.dumps({"kind": EVALUATION, "step": step, **scores}) + "\n")
+            for name, value in scores.items():
+                self._tensorboard.add_scalar(f"{EVALUATION}/{name}", value, step)
+        logger.info("step %d  evaluation  %s", step, "  ".join(f"{name} {value:.1f}" for name, value in scores.items()))
+        self._last_row = time.monotonic()  # the time of evaluations is no step's
 
     def flush(self) -> None:
         """Waits for the last step, checks it, and brings all rows to the disk.
@@ -108,6 +124,17 @@ def _check_finite(row: dict[str, Any]) -> None:
             "checkpoint holds this update. Lower config.learning_rate or set config.precision=float32, then run the same "
             "command to go on from the last checkpoint"
         )
+
+
+def evaluation_rows(workdir: Path) -> list[dict[str, Any]]:
+    """The rows of the evaluations of a run, in their order."""
+    return [row for row in read_rows(workdir) if row.get("kind") == EVALUATION]
+
+
+def read_rows(workdir: Path) -> list[dict[str, Any]]:
+    """All rows of a run, none if it has no file yet."""
+    file = workdir / METRICS_FILE
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
 def cut_rows(file: Path, last_step: int) -> None:

@@ -13,14 +13,16 @@ from data import categories
 from data.mixture import StepPlan
 from data.pictures import write_sample_picture
 from data.pipeline import SkippedRecords, Sources, batches, make_mixture, open_sources
-from tarvis_jax.config import TASKS, TrainConfig
+from tarvis_jax.config import TASKS, TrainConfig, require
 from tarvis_jax.devices import compute_dtype, use_compilation_cache
 from tarvis_jax.models.queries import ClassRange
 from tarvis_jax.models.tarvis import TarViS
-from tarvis_jax.training.checkpoints import CheckpointStore
-from tarvis_jax.training.logbook import Logbook
+from tarvis_jax.training.checkpoints import CheckpointStore, save_best
+from tarvis_jax.training.evaluation import Evaluation, mean_headline
+from tarvis_jax.training.logbook import Logbook, evaluation_rows
 from tarvis_jax.training.optimizer import make_optimizer
 from tarvis_jax.training.preemption import Preemption
+from tarvis_jax.training.report import write_report
 from tarvis_jax.training.settings import write_config
 from tarvis_jax.training.sharding import local_rows, make_mesh, to_devices
 from tarvis_jax.training.start import starting_state
@@ -42,6 +44,10 @@ def train(config: TrainConfig, workdir: Path) -> bool:
         ConfigError, DataError: mistakes in settings or data, one line each.
         NonFiniteError: a loss or gradient is no number; the message names the step.
     """
+    require(
+        not config.eval.every or jax.process_count() == 1,
+        f"config.eval.every={config.eval.every}: evaluation during training runs in one process; set it to 0",
+    )
     use_compilation_cache()
     mesh = make_mesh(config)
     with Preemption() as preemption, CheckpointStore(workdir, config) as store:
@@ -71,6 +77,7 @@ class TrainingRun:
         self._class_slots = max(config.model.num_classes(name) for name in sources)
         self._skipped = SkippedRecords(sources)
         self._pictured: set[str] = set()
+        self._evaluation = Evaluation(config) if config.eval.every else None
 
     def go(self, state: TrainState, store: CheckpointStore, preemption: Preemption) -> bool:
         """Steps until the end or a SIGTERM; True when finished."""
@@ -80,8 +87,11 @@ class TrainingRun:
             Logbook(self._workdir, start, config.total_steps, config.log_every) as log,
             batches(config.data, self._sources, start_step=start, rows=rows) as stream,
         ):
+            if start == 0:
+                self._evaluate(0, state, log)
             for step in range(start + 1, config.total_steps + 1):
                 state = self._advance(step, state, stream, log)
+                self._evaluate(step, state, log)  # before the save: a checkpoint's evaluation is in the log
                 stop = preemption.reached(step)
                 if stop or step % config.checkpoint_every == 0 or step == config.total_steps:
                     log.flush()  # before the save: a checkpoint's rows are on the disk, and its numbers are finite
@@ -101,6 +111,19 @@ class TrainingRun:
         state, metrics = self._steps[plan.task](state, to_devices(batch, self._mesh), self._classes(plan.dataset))
         log.add({"step": step, "task": plan.task, "dataset": plan.dataset}, metrics)
         return state
+
+    def _evaluate(self, step: int, state: TrainState, log: Logbook) -> None:
+        """An evaluation where one is due: its row, the best weights, and after the last step the report."""
+        every, last = self._config.eval.every, step == self._config.total_steps
+        if not every or (step % every and not last):
+            return
+        best = max((mean_headline(row) for row in evaluation_rows(self._workdir)), default=float("-inf"))
+        scores = dict(self._evaluation.run(state))
+        if mean_headline(scores) > best:
+            save_best(self._workdir, step, state, self._config)
+        log.add_evaluation(step, scores)
+        if last:
+            write_report(self._workdir, self._evaluation.segmented)
 
     def _classes(self, dataset: str) -> ClassRange:
         model = self._config.model

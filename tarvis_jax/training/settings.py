@@ -10,6 +10,7 @@ from data import categories
 from tarvis_jax.config import (
     FORMAT_VERSION,
     DataConfig,
+    EvalConfig,
     LossConfig,
     ModelConfig,
     OptimizerConfig,
@@ -35,9 +36,10 @@ def train_config(values: Mapping[str, Any], data_root: str) -> TrainConfig:
         data=_data_config(values, data_root),
         optimizer=_pick(OptimizerConfig, {**values, "decay_steps": tuple(values["decay_steps"])}),
         loss=LossConfig(**values["loss"]),
+        eval=EvalConfig(**values["eval"]),
         mesh_data=values["mesh"]["data"],
         mesh_fsdp=values["mesh"]["fsdp"],
-        **_values_of(TrainConfig, values, without=("model", "data", "optimizer", "loss")),
+        **_values_of(TrainConfig, values, without=("model", "data", "optimizer", "loss", "eval")),
     )
 
 

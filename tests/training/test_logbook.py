@@ -5,7 +5,7 @@ import json
 import jax.numpy as jnp
 import pytest
 
-from tarvis_jax.training.logbook import METRICS_FILE, Logbook, NonFiniteError
+from tarvis_jax.training.logbook import METRICS_FILE, Logbook, NonFiniteError, evaluation_rows
 
 
 def facts(step):
@@ -55,3 +55,26 @@ def test_stops_at_the_first_non_finite_step_and_names_it(tmp_path, bad):
         log.add(facts(2), values(**bad))
         with pytest.raises(NonFiniteError, match="step 2 "):
             log.flush()
+
+
+def test_rows_of_evaluations_stand_behind_their_steps_and_are_cut_with_them(tmp_path):
+    def run(start, last):
+        with Logbook(tmp_path, start, 100, 50) as log:
+            if start == 0:
+                log.add_evaluation(0, {"vos_J&F": 0.0})
+            for step in range(start + 1, last + 1):
+                log.add(facts(step), values())
+                if step % 2 == 0:
+                    log.add_evaluation(step, {"vos_J&F": 10.0 * step})
+            log.flush()
+
+    def found():
+        return [(row["step"], row.get("vos_J&F")) for row in rows(tmp_path)]
+
+    run(0, 4)
+    assert found() == [(0, 0.0), (1, None), (2, None), (2, 20.0), (3, None), (4, None), (4, 40.0)]
+    assert [row["step"] for row in evaluation_rows(tmp_path)] == [0, 2, 4]
+    run(2, 3)
+    assert found() == [(0, 0.0), (1, None), (2, None), (2, 20.0), (3, None)]
+    run(0, 1)  # from the start, as no checkpoint was complete
+    assert found() == [(0, 0.0), (1, None)]
