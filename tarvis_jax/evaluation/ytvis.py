@@ -43,7 +43,11 @@ class YoutubeVis:
             ious = track_ious([predicted[i] for i in p], [true[i] for i in g])
             matches = match_tracks(ious, scores[p], predicted_areas[p], true_areas[g], crowd[g])
             categories[str(category)] = _as_lists(matches) | {"true": len(g), "predicted": len(p)}
-        return {"categories": categories, "empty_tracks": int(np.count_nonzero(predicted_areas == 0))}
+        return {
+            "categories": categories,
+            "empty_tracks": int(np.count_nonzero(predicted_areas == 0)),
+            "repeated_tracks": _count_repeated(predicted, scores, predicted_category),
+        }
 
     def summarise(self, states: Mapping[str, State]) -> Result:
         states = {name: states[name] for name in self.videos}
@@ -73,6 +77,12 @@ def _mean_areas(tracks: Sequence[Track]) -> np.ndarray:
         areas = mask_areas(list(track.values()))
         means.append(areas[areas > 0].mean() if areas.any() else 0.0)
     return np.array(means)
+
+
+def _count_repeated(tracks: Sequence[Track], scores: np.ndarray, categories: np.ndarray) -> int:
+    """How many of p tracks have the masks, score (float64 [p]) and category (int [p]) of an earlier one."""
+    masks = [tuple((frame, rle["counts"]) for frame, rle in track.items()) for track in tracks]
+    return len(tracks) - len(set(zip(masks, scores.tolist(), categories.tolist(), strict=True)))
 
 
 def _as_lists(matches: Matches) -> dict[str, Any]:
@@ -125,6 +135,9 @@ def _warnings(states: Mapping[str, State], categories: Mapping[int, str]) -> lis
         warnings.append(f"all {count} predicted tracks are empty: no mask has a pixel")
     elif empty:
         warnings.append(f"{empty} of {count} predicted tracks are empty: no mask has a pixel")
+    repeated = sum(state["repeated_tracks"] for state in states.values())
+    if repeated and not empty:
+        warnings.append(f"{repeated} of {count} predicted tracks are copies of others: each copy counts as a false positive")
     without = [name for name, state in states.items() if not any(entry["predicted"] for entry in state["categories"].values())]
     if without:
         warnings.append(f"no predictions for {len(without)} of {len(states)} videos: {listing(without)}")

@@ -254,6 +254,12 @@ def test_warnings(files, change, warning):
     assert any(line.startswith(warning) for line in evaluated(YoutubeVis(*files)).warnings)
 
 
+def test_copies_are_named(files):
+    edit(files[1], lambda content: content.extend(content[:3]))
+    warnings = evaluated(YoutubeVis(*files)).warnings
+    assert warnings == ["3 of 11 predicted tracks are copies of others: each copy counts as a false positive"]
+
+
 def test_the_area_of_a_track_is_a_mean_over_the_frames_that_show_it(tmp_path):
     """A false alarm of medium size, empty in two of three frames, lowers the AP of medium tracks alone."""
     box, far = np.zeros((2, 3, 200, 400), bool)
