@@ -43,10 +43,11 @@ class YoutubeVis:
             ious = track_ious([predicted[i] for i in p], [true[i] for i in g])
             matches = match_tracks(ious, scores[p], predicted_areas[p], true_areas[g], crowd[g])
             categories[str(category)] = _as_lists(matches) | {"true": len(g), "predicted": len(p)}
+        shown = np.flatnonzero(predicted_areas)
         return {
             "categories": categories,
-            "empty_tracks": int(np.count_nonzero(predicted_areas == 0)),
-            "repeated_tracks": _count_repeated(predicted, scores, predicted_category),
+            "empty_tracks": len(predicted) - len(shown),
+            "repeated_tracks": _count_repeated([predicted[i] for i in shown], scores[shown], predicted_category[shown]),
         }
 
     def summarise(self, states: Mapping[str, State]) -> Result:
@@ -136,7 +137,7 @@ def _warnings(states: Mapping[str, State], categories: Mapping[int, str]) -> lis
     elif empty:
         warnings.append(f"{empty} of {count} predicted tracks are empty: no mask has a pixel")
     repeated = sum(state["repeated_tracks"] for state in states.values())
-    if repeated and not empty:
+    if repeated:
         warnings.append(f"{repeated} of {count} predicted tracks are copies of others: each copy counts as a false positive")
     without = [name for name, state in states.items() if not any(entry["predicted"] for entry in state["categories"].values())]
     if without:
