@@ -78,15 +78,16 @@ SETS = {
     "davis": _drawn(DavisSize(sequences=4, frames=60, objects=3, radius=(40, 110), plain_frames=40), davis_flags),
     "davis_long": _drawn(DavisSize(sequences=1, frames=5000, objects=2, radius=(40, 110), plain_frames=40), davis_flags),
     "davis_crowd": _drawn(DavisSize(sequences=1, frames=60, objects=200, radius=(10, 25), plain_frames=2), davis_flags),
-    "burst": _drawn(BurstSize(sequences=40, frames=40, tracks=8, plain_sequences=2), burst_flags),
+    "burst": _drawn(BurstSize(sequences=40, frames=40, tracks=8, classes=20, plain_sequences=2), burst_flags),
+    "burst_classes": _drawn(BurstSize(sequences=120, frames=20, tracks=6, classes=200, plain_sequences=2), burst_flags),
 }
 
 
-def run_set(name: str, seed: int, workers: Sequence[int]) -> Iterator[str]:
-    """A line of the report for each number of worker processes."""
+def run_set(name: str, seed: int, workers: Sequence[int], keep: Path | None = None) -> Iterator[str]:
+    """A line of the report for each number of worker processes; the data stays below `keep`, if it is given."""
     chosen = SETS[name]
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
+        folder = Path(temporary) if keep is None else keep / name
         frames = chosen.draw(folder, seed)
         start = time.process_time()
         plain_seconds = frames / chosen.plain(folder)
@@ -104,11 +105,12 @@ def main() -> None:
     parser.add_argument("sets", nargs="+", choices=SETS, metavar="SET", help=", ".join(SETS))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", default="1", help="numbers of processes, comma-separated")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="leave the drawn data in DIR/SET")
     arguments = parser.parse_args()
     workers = [int(count) for count in arguments.workers.split(",")]
     print(f"{'set':12}{'frames':>8}{'workers':>9}{'CPU s':>9}{'wall s':>9}{'frames/s':>10}{'peak MiB':>10}{'plain/CPU':>12}")
     for name in arguments.sets:
-        for line in run_set(name, arguments.seed, workers):
+        for line in run_set(name, arguments.seed, workers, arguments.keep):
             print(line, flush=True)
 
 

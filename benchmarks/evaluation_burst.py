@@ -8,22 +8,24 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from tarvis_jax.evaluation.burst_classes import DISTRACTORS, MERGED, NAMES
 from tests.evaluation import brute_burst
 from tests.evaluation.burst_folders import BurstFolders, as_file, encode, sequence
 
-CLASSES = (1, 78, 100, 211, 229, 300, 347, 382, 554, 805, 4, 13, 34, 35, 36, 41, 45, 58, 60, 79)
+CLASSES = sorted(NAMES.keys() - DISTRACTORS - MERGED.keys())
 
 
 @dataclasses.dataclass(frozen=True)
 class BurstSize:
     """A drawn BURST: sequences with annotated frames of a size and tracks in all of them, three of a class.
 
-    `plain_sequences` of them are scored plainly.
+    The classes are BURST's first ones; `plain_sequences` of the sequences are scored plainly.
     """
 
     sequences: int
     frames: int
     tracks: int
+    classes: int
     plain_sequences: int
     size: tuple[int, int] = (480, 854)
 
@@ -37,7 +39,7 @@ class BurstSize:
     def _sequence(self, rng: np.random.Generator, number: int) -> tuple[dict, dict]:
         """A sequence of the ground truth and the result's."""
         paths = [f"frame{i:04d}.jpg" for i in range(1, 6 * self.frames, 6)]
-        chosen = rng.choice(CLASSES, -(-self.tracks // 3), replace=False).repeat(3)[: self.tracks].tolist()
+        chosen = rng.choice(CLASSES[: self.classes], -(-self.tracks // 3), replace=False).repeat(3)[: self.tracks].tolist()
         truth, result = (sequence(number, self.size, paths, dict(enumerate(chosen, 1))) for _ in range(2))
         for track in range(1, self.tracks + 1):
             start, step, axes = rng.uniform(60, self.size, 2), rng.uniform(-6, 6, 2), rng.uniform(20, 90, 2)

@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import functools
-import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -77,6 +76,8 @@ class Job:
 
 def _fingerprint(pred: Path) -> str:
     """Tells results apart: a digest of a file, or of a folder's PNGs by name and size, as reading all of them takes long."""
+    import hashlib  # brings OpenSSL, which a whole run does not need
+
     digest = hashlib.sha256()
     if pred.is_file():
         digest.update(pred.read_bytes())

@@ -24,7 +24,8 @@ def test_drawn_davis(small, tmp_path, run):
     assert small.plain(tmp_path / "a") == 2
 
 
-def test_report(small):
-    (line,) = evaluation.run_set("davis", seed=0, workers=[1])
+def test_report(small, tmp_path):
+    (line,) = evaluation.run_set("davis", seed=0, workers=[1], keep=tmp_path)
+    assert (tmp_path / "davis" / "DAVIS").is_dir()
     name, frames, workers, *numbers = line.split()
     assert (name, frames, workers) == ("davis", "4", "1") and all(float(number) > 0 for number in numbers)
