@@ -17,7 +17,7 @@ class BurstFolders:
 
     def __init__(self, root):
         self.gt, self.pred, self.output = root / "gt", root / "result.json", root / "scores"
-        self.gt.mkdir(parents=True)
+        self.gt.mkdir(parents=True, exist_ok=True)
 
     def write(self, truth=None, result=None):
         """Writes what is given; the ground truth of common and of uncommon classes is that of all."""
