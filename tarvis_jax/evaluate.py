@@ -21,7 +21,8 @@ from tarvis_jax.errors import UserError
 from tarvis_jax.evaluation import report
 from tarvis_jax.evaluation.benchmark import Benchmark, Result
 from tarvis_jax.evaluation.runner import evaluate_videos
-from tarvis_jax.evaluation.shards import Job, merge_shards, require_new_shard, shard_argument, write_shard
+from tarvis_jax.evaluation.shards import Job, merge_shards, require_new_shard, write_shard
+from tarvis_jax.shard import shard_argument
 
 
 @dataclasses.dataclass(frozen=True)

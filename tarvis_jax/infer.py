@@ -22,8 +22,8 @@ from pathlib import Path
 from tarvis_jax.cli import ArgumentParser, exit_status
 from tarvis_jax.config import require
 from tarvis_jax.errors import UserError
-from tarvis_jax.evaluation.shards import shard_argument
 from tarvis_jax.inference.clips import BENCHMARK_CLIPS, MERGES, ClipSettings
+from tarvis_jax.shard import shard_argument
 
 TASKS = ("vos", "pet", "vis", "vps")
 OF_VIDEO = ("masks", "points", "classes", "save_logits", "overlay")  # flags of one form of the command alone

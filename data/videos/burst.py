@@ -14,10 +14,10 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from data.errors import DataError
+from data.fields import field
+from data.reading import check_rle, read_json
 from data.videos.files import require_file, require_folder, require_frames, require_split
 from data.videos.video import GivenObject, Video
-from tarvis_jax.evaluation.fields import field
-from tarvis_jax.evaluation.masks import check_rle, read_json
 
 _SPLITS = ("val", "test")
 _INTERLEAVED = 10  # frames a second that are not annotated, at most

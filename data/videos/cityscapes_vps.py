@@ -7,10 +7,10 @@ from collections import defaultdict
 from pathlib import Path
 
 from data.errors import DataError
+from data.fields import field
+from data.reading import read_json
 from data.videos.files import require_file, require_folder, require_frames, require_split
 from data.videos.video import Video
-from tarvis_jax.evaluation.fields import field
-from tarvis_jax.evaluation.masks import read_json
 
 _SPLITS = ("val", "test")
 _VIDEO_STEP = 10000  # between the image ids of two videos

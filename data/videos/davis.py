@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from data.errors import DataError
+from data.reading import read_ids
 from data.videos.files import image_size, list_frames, require_folder, require_split
 from data.videos.video import GivenObject, Video
-from tarvis_jax.evaluation.masks import read_ids
 
 BACKGROUND, VOID = 0, 255  # ids that are no objects
 _RESOLUTION = "480p"

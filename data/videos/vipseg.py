@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import DataError
+from data.fields import field
+from data.reading import read_json
 from data.videos.files import image_size, require_file, require_folder, require_frames, require_split
 from data.videos.video import Video
-from tarvis_jax.evaluation.fields import field
-from tarvis_jax.evaluation.masks import read_json
 
 _SPLITS = ("val",)  # test has no public list of frames
 

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import DataError
+from data.fields import field
+from data.folders import listing, require_entries
 from tarvis_jax.errors import UserError
 from tarvis_jax.evaluation.benchmark import Result, State
 from tarvis_jax.evaluation.burst_classes import DISTRACTORS, NAMES, OBJECT, merged
@@ -13,8 +15,6 @@ from tarvis_jax.evaluation.burst_masks import CategoryOf, predicted_masks, true_
 from tarvis_jax.evaluation.burst_report import make_result
 from tarvis_jax.evaluation.burst_scores import SPLITS, class_state
 from tarvis_jax.evaluation.burst_sequence import Side, match_classes, score_hota
-from tarvis_jax.evaluation.fields import field
-from tarvis_jax.evaluation.folders import listing, require_entries
 
 _OPTIONS = {
     "task": ("exemplar_guided", "class_guided", "open_world"),

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import DataError
+from data.fields import field, shortened
+from data.reading import read_json
 from tarvis_jax.evaluation.burst_classes import DISTRACTORS, DROPPED, NAMES, merged
-from tarvis_jax.evaluation.fields import field, shortened
-from tarvis_jax.evaluation.masks import read_json
 
 Entry = tuple[str, dict[str, Any]]  # a sequence of a file: where it stands, for messages, and its content
 

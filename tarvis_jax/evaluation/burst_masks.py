@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from data.errors import DataError
+from data.fields import field, fits, shortened
+from data.reading import corrupt_rle
 from tarvis_jax.evaluation.burst_classes import DROPPED, merged
 from tarvis_jax.evaluation.burst_files import Entry, Truth
-from tarvis_jax.evaluation.fields import field, fits, shortened
-from tarvis_jax.evaluation.masks import corrupt_rle
 
 MAX_DETECTIONS = 300  # of an image, those with the highest scores
 

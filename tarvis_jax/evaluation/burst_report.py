@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from data.folders import listing
 from tarvis_jax.evaluation.benchmark import PERFECT, Curve, Result, State, Table
 from tarvis_jax.evaluation.burst_classes import NAMES
 from tarvis_jax.evaluation.burst_scores import SPLITS, ClassTotal, split_means, split_totals
-from tarvis_jax.evaluation.folders import listing
 from tarvis_jax.evaluation.hota import ALPHAS, HotaState
 
 _SUFFIXES = dict(zip(SPLITS, ("all", "com", "unc"), strict=True))

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import DataError
+from data.fields import field
+from data.folders import require_entries
+from data.reading import read_json
 from tarvis_jax.evaluation.benchmark import Result, State, Table
-from tarvis_jax.evaluation.fields import field
-from tarvis_jax.evaluation.folders import require_entries
-from tarvis_jax.evaluation.masks import read_json
 from tarvis_jax.evaluation.panoptic_files import (
     FrameFiles,
     compare_files,

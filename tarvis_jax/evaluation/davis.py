@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from data.errors import DataError
-from tarvis_jax.evaluation import davis_files, masks
+from data.folders import listing
+from data.reading import read_foreground, read_ids
+from tarvis_jax.evaluation import davis_files
 from tarvis_jax.evaluation.benchmark import PERFECT, Curve, Result, State, Table
 from tarvis_jax.evaluation.boundary import tolerance_radius
 from tarvis_jax.evaluation.davis_scores import frame_scores, statistics
-from tarvis_jax.evaluation.folders import listing
 
 STATISTICS = ("J-Mean", "J-Recall", "J-Decay", "F-Mean", "F-Recall", "F-Decay")
 VOID = 255
@@ -100,7 +101,7 @@ class Davis:
         return self.folder / name / f"{stem}.png"
 
     def _read(self, path: Path) -> np.ndarray:
-        return masks.read_foreground(path) if self.year == 2016 else masks.read_ids(path)
+        return read_foreground(path) if self.year == 2016 else read_ids(path)
 
     def _check_ids(self, name: str, stem: str, pred: np.ndarray, count: int) -> None:
         largest = int(pred.max())

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from data.errors import DataError
+from data.folders import listing, wrong_layout
 from tarvis_jax.errors import closest
-from tarvis_jax.evaluation.folders import listing, wrong_layout
 
 _SERVERS = {
     "semi-supervised": "https://competitions.codalab.org/competitions/21650",

@@ -8,11 +8,11 @@ import numpy as np
 
 from data import categories
 from data.errors import DataError
+from data.folders import listing, require_entries, subfolders, wrong_layout
+from data.reading import read_rgb_ids
 from tarvis_jax.evaluation import class_confusion
 from tarvis_jax.evaluation.benchmark import PERFECT, Curve, Result, State, Table
-from tarvis_jax.evaluation.folders import listing, require_entries, subfolders, wrong_layout
 from tarvis_jax.evaluation.label_pairs import count_pairs
-from tarvis_jax.evaluation.masks import read_rgb_ids
 from tarvis_jax.evaluation.stq import INSTANCES, Classes, SequenceCounts, check_classes, count_sequence, stq_of_counts
 
 _MAX_INSTANCES = 1000  # the official tool adds class * 1000 and instance, so a larger instance spills into the next class

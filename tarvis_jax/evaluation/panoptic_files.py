@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import DataError
-from tarvis_jax.evaluation.fields import distinct_names, field
-from tarvis_jax.evaluation.folders import listing
-from tarvis_jax.evaluation.masks import read_rgb_ids
+from data.fields import distinct_names, field
+from data.folders import listing
+from data.reading import read_rgb_ids
 from tarvis_jax.evaluation.vpq import VOID, Frame, Segment, compare_frame
 
 _MAX_CATEGORY = 254  # 255 is no class in the official tools

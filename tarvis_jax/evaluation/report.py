@@ -8,8 +8,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from data.writing import require_new, write_bytes, write_text
 from tarvis_jax.evaluation.benchmark import Curve, Result, Table
-from tarvis_jax.evaluation.files import require_new, write_bytes, write_text
 
 Results = Mapping[str, Result]  # by the name of the result file; usually one
 

@@ -1,55 +1,20 @@
 """Parts of an evaluation that were run separately: one file each, joined to the result of the whole."""
 
-import argparse
 import dataclasses
 import functools
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import tarvis_jax
 from data.errors import DataError
+from data.writing import require_new, write_text
 from tarvis_jax.evaluation.benchmark import State
-from tarvis_jax.evaluation.files import require_new, write_text
+from tarvis_jax.shard import Shard
 
 _KEYS = ("version", "benchmark", "settings", "videos", "result", "shard", "states")
 _OTHER = {"videos": "other videos", "result": "other predictions"}
-
-
-@dataclasses.dataclass(frozen=True)
-class Shard:
-    """Part `index` (from 0) of `count`: every count-th video."""
-
-    index: int
-    count: int
-
-    @classmethod
-    def parse(cls, text: str) -> "Shard":
-        """From I/N; anything else is a ValueError."""
-        match = re.fullmatch(r"(\d+)/(\d+)", text)
-        if not match or not int(match[1]) < int(match[2]):
-            raise ValueError(text)
-        return cls(int(match[1]), int(match[2]))
-
-    def __str__(self) -> str:
-        return f"{self.index}/{self.count}"
-
-    def videos(self, videos: Sequence[str]) -> Sequence[str]:
-        """Its part of all videos."""
-        return videos[self.index :: self.count]
-
-    def path(self, folder: Path) -> Path:
-        return folder / f"shard-{self.index}-of-{self.count}.json"
-
-
-def shard_argument(text: str) -> Shard:
-    """`Shard.parse` as the type of a flag."""
-    try:
-        return Shard.parse(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected I/N with I from 0 to N - 1, found {text!r}") from None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +96,7 @@ def _shard_files(folders: Sequence[Path]) -> list[Path]:
 
 def _read_shard(path: Path, job: Job) -> tuple[Shard, dict[str, State]]:
     """A shard's file, which must be of the job."""
-    from tarvis_jax.evaluation.masks import read_json  # brings NumPy, for which --help need not wait
+    from data.reading import read_json  # brings NumPy, for which --help need not wait
 
     content = read_json(path)
     if set(content) != set(_KEYS):

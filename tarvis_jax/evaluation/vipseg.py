@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from data.errors import DataError
+from data.fields import field
+from data.folders import listing, require_entries
+from data.reading import read_json
 from tarvis_jax.evaluation import class_confusion
 from tarvis_jax.evaluation.benchmark import Result, State, Table
-from tarvis_jax.evaluation.fields import field
-from tarvis_jax.evaluation.folders import listing, require_entries
-from tarvis_jax.evaluation.masks import read_json
 from tarvis_jax.evaluation.panoptic_files import (
     FrameFiles,
     compare_files,

@@ -5,9 +5,9 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from data.folders import listing
 from tarvis_jax.evaluation import class_confusion
 from tarvis_jax.evaluation.benchmark import PERFECT, Curve, State, Table
-from tarvis_jax.evaluation.folders import listing
 from tarvis_jax.evaluation.panoptic_files import Categories, category_pairs, inconsistent_ids
 from tarvis_jax.evaluation.vpq import Frame, Tallies, Tally, add_tallies, count_windows, vpq_of_tallies
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from data.folders import listing
 from tarvis_jax.evaluation.benchmark import PERFECT, Curve, Result, State, Table
-from tarvis_jax.evaluation.folders import listing
 from tarvis_jax.evaluation.track_ap import ABSENT, AREA_RANGES, IOU_THRESHOLDS, Matches, match_tracks, mean_precision, track_ap
 from tarvis_jax.evaluation.track_iou import Track, mask_areas, track_ious
 from tarvis_jax.evaluation.ytvis_files import add_results, mean_true_areas, predicted_tracks, read_ground_truth, true_tracks

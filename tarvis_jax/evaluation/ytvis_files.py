@@ -10,8 +10,8 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from data.errors import DataError
-from tarvis_jax.evaluation.fields import distinct_names, field
-from tarvis_jax.evaluation.masks import check_rle, corrupt_rle, read_json
+from data.fields import distinct_names, field
+from data.reading import check_rle, corrupt_rle, read_json
 from tarvis_jax.evaluation.track_iou import Rle, Track
 
 _SERVERS = {

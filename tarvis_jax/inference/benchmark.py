@@ -10,10 +10,9 @@ from typing import Any
 from tqdm import tqdm
 
 from data.errors import DataError
+from data.folders import listing, subfolders
 from data.videos.video import Video
 from tarvis_jax.config import closest, require
-from tarvis_jax.evaluation.folders import listing, subfolders
-from tarvis_jax.evaluation.shards import Shard
 from tarvis_jax.inference.clips import ClipSettings
 from tarvis_jax.inference.frames import ImageFiles
 from tarvis_jax.inference.network import Network
@@ -27,6 +26,7 @@ from tarvis_jax.inference.writers.kitti_step import KittiStepWriter
 from tarvis_jax.inference.writers.parts import PARTS, PartStore, complete_files
 from tarvis_jax.inference.writers.vipseg import VipsegWriter
 from tarvis_jax.inference.writers.youtube_vis import YoutubeVisWriter
+from tarvis_jax.shard import Shard
 
 TASKS_OF_BENCHMARK = {
     "davis": ("vos",),

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from data.reading import read_ids, read_json
 from data.videos.video import GivenObject
 from tarvis_jax.errors import UserError
-from tarvis_jax.evaluation.masks import read_ids, read_json
 from tarvis_jax.inference.frames import Frames
 
 VOID = 255

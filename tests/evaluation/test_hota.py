@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from tarvis_jax.evaluation import assignment, hota, masks
+from data import reading
+from tarvis_jax.evaluation import assignment, hota
 from tests.evaluation import brute_hota
 
 BDD_CATEGORIES = {"pedestrian": 1, "rider": 2, "car": 3, "truck": 4, "motorcycle": 7}
@@ -131,7 +132,7 @@ def bdd(shared):
     folder = shared / "samples" / "bdd_mots"
     expected = json.loads((folder / "reference_hota_trackeval.json").read_text())["classes"]
     stems = sorted(path.name for path in (folder / "derived_png" / "gt").iterdir())
-    sides = [[masks.read_rgb_ids(folder / "derived_png" / side / stem) for side in ("gt", "pred")] for stem in stems]
+    sides = [[reading.read_rgb_ids(folder / "derived_png" / side / stem) for side in ("gt", "pred")] for stem in stems]
     return expected, [_mask_ious(*frame) for frame in sides]
 
 

@@ -22,11 +22,11 @@ from tarvis_jax.evaluation.burst import Burst
 from tarvis_jax.evaluation.cityscapes_vps import CityscapesVps
 from tarvis_jax.evaluation.davis import Davis
 from tarvis_jax.evaluation.kitti_step import KittiStep
-from tarvis_jax.evaluation.shards import Shard
 from tarvis_jax.evaluation.vipseg import Vipseg
 from tarvis_jax.evaluation.ytvis import YoutubeVis
 from tarvis_jax.inference.benchmark import WHOLE, BenchmarkJob, BenchmarkRun, benchmark_task
 from tarvis_jax.inference.clips import ClipSettings
+from tarvis_jax.shard import Shard
 from tests.evaluation.burst_folders import BurstFolders
 from tests.evaluation.davis_folders import DavisFolders, save_ids
 from tests.evaluation.evaluated import evaluated

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import DataError
-from tarvis_jax.evaluation.files import write_text
-from tarvis_jax.evaluation.masks import read_json
+from data.reading import read_json
+from data.writing import write_text
 
 PARTS = "videos"
 _KEYS = {"settings", "result"}

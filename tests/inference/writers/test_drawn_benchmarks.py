@@ -5,9 +5,9 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from data import categories, toyworld
+from data.reading import read_ids, read_json, read_rgb_ids
 from data.videos.benchmark import open_benchmark
 from tarvis_jax import evaluate
-from tarvis_jax.evaluation.masks import read_ids, read_json, read_rgb_ids
 from tarvis_jax.inference.benchmark import make_writer
 from tarvis_jax.inference.results import FrameResult, PanopticFrame
 from tests.evaluation.brute_burst import decode

@@ -25,7 +25,7 @@ def wrong_layout(folder: Path, option: str, expected: str, is_right: Callable[[P
         found = "a file, expected a folder" if folder.exists() else "no such folder"
         return DataError(f"--{option}={folder}: {found}")
     inside = subfolders(folder)
-    near = [path for path in (*folder.resolve().parents[:2], *inside) if is_right(path)]
+    near = [path for path in (*inside, *folder.resolve().parents[:2]) if is_right(path)]
     near += [path for path in inside for path in subfolders(path) if is_right(path)] if not near else []
     hint = f"; did you mean --{option}={near[0]}?" if near else ""
     found = listing(sorted(path.name + "/" * path.is_dir() for path in folder.iterdir()))

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from data.errors import DataError
-from tarvis_jax.evaluation.fields import shortened
-from tarvis_jax.evaluation.folders import listing
+from data.fields import shortened
+from data.folders import listing
 
 _ID_MODES = ("P", "L", "1")
 _JSON_NAMES = {dict: "an object {...}", list: "a list [...]"}

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco_mask
 
+from data import reading
 from data.errors import DataError
-from tarvis_jax.evaluation import masks
 from tests.evaluation.davis_folders import save_ids
 
 
@@ -21,24 +21,24 @@ def ids():
 @pytest.mark.parametrize("palette", [True, False])
 def test_ids_are_indices_not_colours(tmp_path, ids, palette):
     save_ids(tmp_path / "a.png", ids, palette)
-    found = masks.read_ids(tmp_path / "a.png")
+    found = reading.read_ids(tmp_path / "a.png")
     assert found.dtype == np.uint8
     np.testing.assert_array_equal(found, ids)
 
 
 def test_two_colours(tmp_path, ids):
     Image.fromarray(ids > 100).save(tmp_path / "a.png")
-    np.testing.assert_array_equal(masks.read_ids(tmp_path / "a.png"), ids > 100)
+    np.testing.assert_array_equal(reading.read_ids(tmp_path / "a.png"), ids > 100)
 
 
 def test_rgb_ids(tmp_path):
     ids = np.random.default_rng(1).integers(0, 2**24, (6, 9))
     rgb = np.stack([ids % 256, ids // 256 % 256, ids // 65536], axis=-1).astype(np.uint8)
     Image.fromarray(rgb).save(tmp_path / "a.png")
-    np.testing.assert_array_equal(masks.read_rgb_ids(tmp_path / "a.png"), ids)
+    np.testing.assert_array_equal(reading.read_rgb_ids(tmp_path / "a.png"), ids)
 
 
-@pytest.mark.parametrize("reader", [masks.read_ids, masks.read_rgb_ids, masks.read_foreground])
+@pytest.mark.parametrize("reader", [reading.read_ids, reading.read_rgb_ids, reading.read_foreground])
 def test_broken_images(tmp_path, ids, reader):
     """Whatever happens to a file's bytes, the error is ours."""
     rng = np.random.default_rng(2)
@@ -61,12 +61,12 @@ def test_broken_images(tmp_path, ids, reader):
 def test_other_formats_are_no_ids(tmp_path, ids, file_format):
     Image.fromarray(ids).save(tmp_path / "a.png", file_format)
     with pytest.raises(DataError, match=r"a\.png: not an image in PNG format"):
-        masks.read_ids(tmp_path / "a.png")
+        reading.read_ids(tmp_path / "a.png")
 
 
 def test_a_folder_is_no_image(tmp_path):
     with pytest.raises(DataError, match=r"a folder, expected an 8-bit PNG"):
-        masks.read_ids(tmp_path)
+        reading.read_ids(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -86,16 +86,16 @@ def test_broken_json(tmp_path, content, kind, reason):
     path = tmp_path / "a.json"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(DataError, match=rf"a\.json: .*{reason}"):
-        masks.read_json(path, kind)
+        reading.read_json(path, kind)
 
 
 def test_json_is_read(tmp_path):
     (tmp_path / "a.json").write_text('[1, {"b": null}]')
-    assert masks.read_json(tmp_path / "a.json", list) == [1, {"b": None}]
+    assert reading.read_json(tmp_path / "a.json", list) == [1, {"b": None}]
     with pytest.raises(DataError, match="no such file"):
-        masks.read_json(tmp_path / "b.json")
+        reading.read_json(tmp_path / "b.json")
     with pytest.raises(DataError, match=r"a folder, expected a JSON file; found a\.json"):
-        masks.read_json(tmp_path)
+        reading.read_json(tmp_path)
 
 
 def _random_rles(rng, count, shape):
@@ -108,10 +108,10 @@ def test_true_rles_pass():
     rng = np.random.default_rng(3)
     rles = list(_random_rles(rng, 300, (37, 23)))
     rles += [coco_mask.encode(np.full((37, 23), value, np.uint8, order="F")) for value in (0, 1)]
-    assert masks.corrupt_rle([rle["counts"] for rle in rles], 37, 23) is None
-    assert masks.corrupt_rle([], 37, 23) is None
+    assert reading.corrupt_rle([rle["counts"] for rle in rles], 37, 23) is None
+    assert reading.corrupt_rle([], 37, 23) is None
     large = coco_mask.encode(np.asfortranarray(np.eye(3000, dtype=np.uint8)))
-    masks.check_rle({**large, "counts": large["counts"].decode()}, 3000, 3000, "here")
+    reading.check_rle({**large, "counts": large["counts"].decode()}, 3000, 3000, "here")
 
 
 def test_broken_rles_do_not():
@@ -121,7 +121,7 @@ def test_broken_rles_do_not():
     for rle in _random_rles(rng, 400, (9, 8)):
         broken = bytearray(rle["counts"])
         broken[rng.integers(len(broken))] = rng.integers(40, 120)
-        corrupt = masks.corrupt_rle([rle["counts"], bytes(broken)], 9, 8)
+        corrupt = reading.corrupt_rle([rle["counts"], bytes(broken)], 9, 8)
         assert corrupt is None or corrupt[0] == 1
         runs = _decode_by_hand(bytes(broken))
         assert (corrupt is None) == (runs is not None and sum(runs) == 72 and min(runs) >= 0)
@@ -164,16 +164,16 @@ def _decode_by_hand(counts):
 )
 def test_reasons(rle, reason):
     with pytest.raises(DataError, match=f"^track 3: .*{reason}"):
-        masks.check_rle(rle, 3, 4, "track 3")
+        reading.check_rle(rle, 3, 4, "track 3")
 
 
 def test_examples():
-    results = doctest.testmod(masks)
+    results = doctest.testmod(reading)
     assert results.attempted and not results.failed
 
 
 def test_numbers_are_exact(tmp_path):
     value = [0.1 + 0.2, float("nan")]
     (tmp_path / "a.json").write_text(json.dumps(value))
-    found = masks.read_json(tmp_path / "a.json", list)
+    found = reading.read_json(tmp_path / "a.json", list)
     assert found[0] == value[0] and np.isnan(found[1])
