@@ -46,6 +46,7 @@ def test_a_benchmark_becomes_its_results(checkpoint, folder, capsys):
         "clip_overlap": 1,
         "min_side": 64,
         "max_side": 1333,
+        "overlap_merge": "original",
     }
     capsys.readouterr()
     assert run(checkpoint, folder) == 0
