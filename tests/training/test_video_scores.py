@@ -7,6 +7,7 @@ import pytest
 
 from data import categories
 from data.toy.davis import object_ids
+from data.toy.look import HELD_OUT, IMAGES
 from tarvis_jax.config import EvalConfig
 from tarvis_jax.evaluation.boundary import boundary_f
 from tarvis_jax.evaluation.davis_scores import region_j
@@ -101,8 +102,6 @@ def test_colours_tell_objects_apart_that_have_their_own(object_videos):
 
 
 def test_held_out_videos_show_what_training_never_does(object_videos, class_videos):
-    from data.toy.look import HELD_OUT, IMAGES
-
     assert not set(HELD_OUT.things.values()) & set(IMAGES.things.values())
     assert not set(HELD_OUT.patterns) & set(IMAGES.patterns)
     for video in object_videos:
