@@ -25,17 +25,17 @@ def get_config() -> ConfigDict:
             "group_steps": 1,
             "instance_slots": 8,  # an image shows six things at most
             "object_slots": 6,
-            "total_steps": 2000,
+            "total_steps": 1000,
             "learning_rate": 1e-3,
-            "decay_steps": (1500, 1850),
+            "decay_steps": (750, 920),
             "warmup_steps": 20,
             "backbone_factor": 1.0,  # the backbone starts at random too, so it learns as fast as the rest
-            "checkpoint_every": 500,
+            "checkpoint_every": 250,
             "log_every": 25,
         }
     )
     config.model.neck_layers = 1
     config.loss.update({"points": 256, "semantic_points": 256})
-    config.eval.every = 1000
+    config.eval.every = 500
     config.toyworld = ConfigDict({"images": 400})
     return config

@@ -8,6 +8,11 @@ from data.toy.video import DrawnVideo
 _LEVELS = 8  # of each channel, in the histograms of colours
 
 
+def find_nothing(video: DrawnVideo) -> np.ndarray:
+    """No object anywhere. J and F take an absent object that is not found for right, so even this has a score."""
+    return np.zeros(video.images.shape[:3], np.uint8)
+
+
 def repeat_first_mask(video: DrawnVideo) -> np.ndarray:
     """Every object stays where it is in the first frame; ids, uint8 [t, h, w]."""
     ids = object_ids(video)
@@ -26,4 +31,4 @@ def match_colours(video: DrawnVideo) -> np.ndarray:
     return counts.argmax(axis=0).astype(np.uint8)[colours]
 
 
-BASELINES = {"first mask repeated": repeat_first_mask, "first frame's colours": match_colours}
+BASELINES = {"nothing": find_nothing, "first mask repeated": repeat_first_mask, "first frame's colours": match_colours}

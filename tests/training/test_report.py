@@ -29,8 +29,10 @@ def test_table_has_a_column_for_each_evaluation_and_baseline():
 def test_baselines_are_scored_on_all_videos(videos):
     scores = score_baselines(videos)
     assert set(scores) == set(BASELINES)
+    assert scores["nothing"]["HOTA"] == 0
     for values in scores.values():
-        assert all(0 < value < 100 for value in values.values())
+        assert all(0 <= value < 100 for value in values.values())
+        assert values["J&F"] > 0  # even of nothing, where objects are absent
 
 
 def test_contact_sheet_shows_the_best_the_median_and_the_worst(videos):
