@@ -10,6 +10,9 @@ from pycocotools import mask as rle
 
 from data import categories
 from tarvis_jax import infer
+from tarvis_jax.inference.clips import ClipSettings
+from tarvis_jax.inference.network import Network
+from tarvis_jax.inference.predictor import Predictor
 
 SIZE = (60, 90)
 CLIPS = ("--clip_length=2", "--clip_overlap=1", "--min_side=0")
@@ -131,3 +134,23 @@ def test_unknown_flags_name_the_closest(capsys):
         infer.main(["--checkpoint=c", "--task=vos", "--frames=f", "--output=o", "--mask=m.png"])
     assert exit_info.value.code == 2
     assert "did you mean --masks" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_few_programs_are_compiled(checkpoint):
+    """One for each size and number of object slots: clips that are cut short, points and masks add none."""
+    network = Network.from_checkpoint(checkpoint)
+    frames = np.random.default_rng(0).integers(0, 256, (7, *SIZE, 3), np.uint8)
+
+    def compiled(objects):
+        predictor = Predictor(network, "vos", clips=ClipSettings(4, 2))
+        for i in range(objects):
+            mask = np.zeros(SIZE, bool)
+            mask[8 * i : 8 * i + 8, 8 * i :] = True
+            predictor.add_object(2 * i + 1, **({"mask": mask} if i % 2 else {"point": (10, 8 * i)}))
+        for frame in frames:
+            predictor.step(frame)
+        list(predictor.finish())
+        return network._segment_objects._cache_size()
+
+    assert [compiled(objects) for objects in (1, 4, 3, 5, 7)] == [1, 1, 1, 2, 2]

@@ -19,6 +19,7 @@ from tarvis_jax.models.queries import ClassRange
 from tarvis_jax.training.batch import object_prompts
 from tests.losses.stored import StoredCase, StoredDraws
 from tests.models.stored_forward import original_model
+from tests.parity import GRADIENT, GRADIENT_FLOOR, STEP_LOSS
 
 STAGES = 10
 CASES = ("vos", "instance_seg", "panoptic_seg")
@@ -73,13 +74,12 @@ class StoredStep:
             self.stored = StoredCase(dict(file), name, samples=_SAMPLES[name], stages=STAGES, slots=_SLOTS)
         self.facts = json.loads((folder / "train_step_resnet50.json").read_text())[name]
         self.name, self.model = name, original_model("resnet50")
+        self._gradient = jax.jit(jax.value_and_grad(self._loss, has_aux=True))
 
     def figures(self, variables: dict[str, Any]) -> Figures:
         """Runs the step with the given weights."""
         with jax.default_matmul_precision("highest"):
-            (total, parts), gradients = jax.jit(jax.value_and_grad(self._loss, has_aux=True))(
-                variables["params"], variables["buffers"], self._batch(), self._draws()
-            )
+            (total, parts), gradients = self._gradient(variables["params"], variables["buffers"], self._batch(), self._draws())
         ours = torch_from_variables({"params": jax.tree.map(np.asarray, gradients)})
         norms = dict(zip(self.stored["grad_names"].tolist(), self.stored["grad_l2"].tolist(), strict=True))
         prefix = f"{self.name}/grad/"
@@ -130,6 +130,20 @@ class StoredStep:
         if self.name == "vos":
             return self.stored.object_draws(_SLOTS)
         return self.stored.instance_draws() | self.stored.semantic_draws()
+
+
+def misses(figures: Figures, case: str) -> list[str]:
+    """What is not within the bars of `parity.py`, in words."""
+    found = [f"{part}: {difference:.1e}" for part, difference in figures.losses.items() if not difference < STEP_LOSS]
+    for parameter, (ours, stored) in figures.norms.items():
+        within = abs(ours - stored) <= max(GRADIENT * stored, GRADIENT_FLOOR)
+        if not (ours < 2 * stored if parameter == CANCELS.get(case) else within):
+            found.append(f"gradient of {parameter}: norm {ours}, stored {stored}")
+    found += [
+        f"gradient of {parameter}: {share:.1e} apart" for parameter, share in figures.gradients.items() if share > GRADIENT
+    ]
+    without, listed = figures.unused
+    return found + [f"gradient of {parameter}: the original has none" for parameter in listed - without]
 
 
 def _relative(actual: Any, expected: Any) -> float:
