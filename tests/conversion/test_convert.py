@@ -253,7 +253,8 @@ def test_backbone_of_a_pytorch_file(torch, tmp_path, capsys):
         (["backbone", "--input=a.pkl", "--output=out", "--backbone=resnet50"], "a.pkl: cannot be read (No such file"),
     ],
 )
-def test_mistakes_on_the_command_line(capsys, argv, told):
+def test_mistakes_on_the_command_line(monkeypatch, tmp_path, capsys, argv, told):
+    monkeypatch.chdir(tmp_path)  # the relative paths are of nobody's results
     status, _, err = _run(capsys, *argv)
     assert status == 2 and len(err) == 1 and told in err[0]
 
