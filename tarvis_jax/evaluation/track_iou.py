@@ -1,7 +1,7 @@
 """IoU of tracks of masks over a video: the overlap that track mAP (YouTube-VIS, OVIS, BURST) is built on.
 
-Masks are compressed COCO RLEs, {"size": [h, w], "counts": string}, that have been checked (`data.reading.corrupt_rle`): pycocotools
-itself hangs or reads beyond the end of broken ones. Nothing is decoded.
+Masks are compressed COCO RLEs, {"size": [h, w], "counts": string}, that have been checked (`data.reading.corrupt_rle`):
+pycocotools itself hangs or reads beyond the end of broken ones. Nothing is decoded.
 """
 
 import dataclasses
