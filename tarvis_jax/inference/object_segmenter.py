@@ -1,6 +1,6 @@
 """Clip after clip of a video whose objects are given by masks or points (VOS, PET)."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -110,6 +110,5 @@ def _blank_before_first_frames(logits: np.ndarray, clip: ClipPrompts, start: int
 
 
 def _clip_logits(start: int, clip: ClipPrompts, logits: np.ndarray, background: np.ndarray) -> ClipLogits:
-    ids: Sequence[int] = clip.ids
-    arrays = {"mask_logits": logits, "object_ids": np.array(ids, np.int64), "background_logits": background}
+    arrays = {"mask_logits": logits, "object_ids": np.array(clip.ids, np.int64), "background_logits": background}
     return ClipLogits(np.arange(start, start + logits.shape[1]), arrays)

@@ -1,5 +1,6 @@
 """A checkpoint with random weights, and what the original stored about inference."""
 
+import dataclasses
 from functools import partial
 
 import flax.linen as nn
@@ -8,17 +9,13 @@ import numpy as np
 import pytest
 
 from tarvis_jax.checkpoints import save_weights
-from tarvis_jax.config import ModelConfig, as_dict
+from tarvis_jax.config import as_dict
 from tarvis_jax.models.tarvis import TarViS
+from tests.models.small import SMALL
 
-CONFIG = ModelConfig(
-    backbone="tiny",
-    width=64,
-    heads=4,
-    neck_layers=1,
-    neck_hidden=64,
+CONFIG = dataclasses.replace(
+    SMALL,
     decoder_layers=1,
-    decoder_hidden=64,
     object_encoder_layers=1,
     instance_queries=12,
     queries_per_object_eval=2,
