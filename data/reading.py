@@ -14,10 +14,10 @@ import numpy as np
 from data.errors import DataError
 from data.fields import shortened
 from data.folders import listing
+from data.rle import CorruptRle, measure
 
 _ID_MODES = ("P", "L", "1")
 _JSON_NAMES = {dict: "an object {...}", list: "a list [...]"}
-_MAX_DIGITS = 7  # of one run length: 35 bits hold every difference of two 32-bit lengths
 
 
 def _decode(path: Path, modes: Sequence[str], expected: str) -> np.ndarray:
@@ -87,7 +87,7 @@ def read_json(path: Path, kind: type = dict) -> Any:
 def check_rle(rle: Any, height: int, width: int, where: str) -> None:
     """Raises `DataError` unless `rle` is a compressed COCO RLE {"size": [h, w], "counts": string} of this size.
 
-    pycocotools itself reads beyond the end of broken counts. `where` names the file and the mask, for the message.
+    `where` names the file and the mask, for the message.
     """
     if not isinstance(rle, dict) or "counts" not in rle or "size" not in rle:
         raise DataError(f'{where}: expected an RLE {{"size", "counts"}}, found {shortened(rle)}')
@@ -95,80 +95,7 @@ def check_rle(rle: Any, height: int, width: int, where: str) -> None:
         raise DataError(f"{where}: expected an RLE of size [{height}, {width}], found {shortened(rle['size'])}")
     if not isinstance(rle["counts"], str | bytes):
         raise DataError(f"{where}: expected compressed RLE counts (a string), found {shortened(rle['counts'])}")
-    corrupt = corrupt_rle([rle["counts"]], height, width)
-    if corrupt:
-        raise DataError(f"{where}: {corrupt[1]}")
-
-
-def corrupt_rle(counts: Sequence[str | bytes], height: int, width: int) -> tuple[int, str] | None:
-    """Position and reason of a string that is not the compressed counts of an h x w mask, or None if all are.
-
-    Thousands of strings at once cost little more than one.
-
-    >>> corrupt_rle(["<"], 3, 4), corrupt_rle(["<", "<<"], 3, 4)
-    (None, (1, 'RLE counts cover 24 pixels, expected 12 (3 x 4)'))
-    """
-    if not counts:
-        return None
     try:
-        strings = [text.encode("ascii") if isinstance(text, str) else text for text in counts]
-    except UnicodeEncodeError:
-        return next(i for i, text in enumerate(counts) if not text.isascii()), "RLE counts are corrupt (not ASCII)"
-    lengths = np.array([len(string) for string in strings])
-    if not lengths.all():
-        return int(np.argmin(lengths)), "RLE counts are empty"
-    stops = np.cumsum(lengths)
-    digits = np.frombuffer(b"".join(strings), np.uint8) - np.uint8(48)
-    if digits.max() > 63:
-        bad = np.searchsorted(stops, np.argmax(digits > 63), side="right")
-        return int(bad), "RLE counts are corrupt (a character outside '0'..'o')"
-    is_last = digits < 32
-    complete = is_last[stops - 1]
-    if not complete.all():
-        return int(np.argmin(complete)), "RLE counts are corrupt (they end within a number)"
-    ends = np.flatnonzero(is_last)
-    return _wrong_runs(digits, ends, np.searchsorted(ends, stops - lengths), height * width, f"({height} x {width})")
-
-
-def _wrong_runs(digits: np.ndarray, ends: np.ndarray, firsts: np.ndarray, pixels: int, size: str) -> tuple[int, str] | None:
-    """The part of `corrupt_rle` that looks at numbers, as 32-bit integers: what pycocotools reads.
-
-    `digits` are base-32 digits, a number's lowest one first, `ends` the places of the highest ones; `firsts` are the indices of
-    the strings' first numbers.
-    """
-
-    def string_of(is_bad: np.ndarray) -> int:
-        return int(np.searchsorted(firsts, np.argmax(is_bad), side="right")) - 1
-
-    sizes = np.diff(ends, prepend=-1)
-    if sizes.max() > _MAX_DIGITS:
-        return string_of(sizes > _MAX_DIGITS), "RLE counts are corrupt (a number is too long)"
-    numbers = ((digits[ends].view(np.int8) ^ 16) - 16).astype(np.int32)  # the highest digit has the sign
-    for place in range(1, sizes.max()):
-        longer = np.flatnonzero(sizes > place)
-        numbers[longer] = (numbers[longer] << 5) + (digits[ends[longer] - place] & 31)
-    runs = _undo_differences(numbers, firsts)
-    if runs.min() < 0:
-        return string_of(runs < 0), "RLE counts are corrupt (a negative run length)"
-    areas = np.add.reduceat(runs, firsts, dtype=np.int64)
-    if (areas != pixels).any():
-        bad = int(np.argmax(areas != pixels))
-        return bad, f"RLE counts cover {areas[bad]} pixels, expected {pixels} {size}"
-    return None
-
-
-def _undo_differences(numbers: np.ndarray, firsts: np.ndarray) -> np.ndarray:
-    """Run lengths: from a string's fourth number on, each is stored as its difference to the one two before.
-
-    So every second element of the array is a chain of running sums, which begin anew at the first three numbers of a string.
-    """
-    sizes = np.diff(firsts, append=len(numbers))
-    heads = np.sort(np.concatenate([firsts, firsts[sizes > 1] + 1, firsts[sizes > 2] + 2]))
-    runs = np.empty_like(numbers)
-    for parity in (0, 1):
-        chain = numbers[parity::2].copy()
-        own = heads[heads % 2 == parity] // 2
-        if len(own):
-            chain[own[1:]] -= np.add.reduceat(chain, own)[:-1]
-            runs[parity::2] = np.cumsum(chain, out=chain)
-    return runs
+        measure([rle["counts"]], height, width)
+    except CorruptRle as error:
+        raise DataError(f"{where}: {error}") from None

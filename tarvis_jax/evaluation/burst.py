@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from data.errors import DataError
 from data.fields import field
 from data.folders import listing, require_entries
@@ -11,10 +13,10 @@ from tarvis_jax.errors import UserError
 from tarvis_jax.evaluation.benchmark import Result, State
 from tarvis_jax.evaluation.burst_classes import DISTRACTORS, NAMES, OBJECT, merged
 from tarvis_jax.evaluation.burst_files import Entry, Truth, read_ground_truth, read_result
-from tarvis_jax.evaluation.burst_masks import CategoryOf, predicted_masks, true_masks
+from tarvis_jax.evaluation.burst_masks import CategoryOf, Masks, predicted_masks, true_masks
 from tarvis_jax.evaluation.burst_report import make_result
 from tarvis_jax.evaluation.burst_scores import SPLITS, class_state
-from tarvis_jax.evaluation.burst_sequence import Side, match_classes, score_hota
+from tarvis_jax.evaluation.burst_sequence import match_classes, score_hota
 
 _OPTIONS = {
     "task": ("exemplar_guided", "class_guided", "open_world"),
@@ -68,8 +70,7 @@ class Burst:
     def evaluate_video(self, name: str) -> State:
         """The scores of one sequence: {"classes": {split: {category id: `burst_scores.class_state`}}, "notes"}."""
         truth, entries = self._truths["all"].sequences[name], self._entries[name]
-        masks = predicted_masks(truth, entries, self._category_of(), own_categories=self._uses_categories)
-        pred = Side.of(masks, truth)
+        pred = predicted_masks(truth, entries, self._category_of(), own_categories=self._uses_categories)
         if self._task == "open_world":
             classes = {split: self._score_objects(split, name, pred) for split in SPLITS}
         else:
@@ -97,28 +98,28 @@ class Burst:
             raise DataError(f"{where}: track {key} is not in the ground truth, whose tracks there are {tracks}; {_KEEP_IDS}")
         return category
 
-    def _score_classes(self, truth: Truth, pred: Side) -> dict[str, Any]:
-        gt = Side.of(true_masks(truth), truth)
+    def _score_classes(self, truth: Truth, pred: Masks) -> dict[str, Any]:
+        gt = true_masks(truth)
         removes = self._task == "class_guided"
         hota = score_hota(gt, pred, truth, self._evaluated, similarity=self._similarity, removes_unlabelled=removes)
         matches = match_classes(gt, pred, truth, self._evaluated, self._reusable.get(truth.name, ()))
         classes = sorted(hota.keys() | matches.keys())
         return {str(category): class_state(hota.get(category), matches.get(category)) for category in classes}
 
-    def _score_objects(self, split: str, name: str, pred: Side) -> dict[str, Any]:
+    def _score_objects(self, split: str, name: str, pred: Masks) -> dict[str, Any]:
         """All classes of a split as one."""
         if name not in self._truths[split].sequences:
             return {}
         truth = self._truths[split].sequences[name]
-        gt = Side.of(true_masks(truth).as_one_class(OBJECT), truth)
+        gt = true_masks(truth).as_one_class(OBJECT)
         hota = score_hota(gt, pred, truth, {OBJECT}, similarity=self._similarity, removes_unlabelled=True)
         return {str(category): class_state(scores, None) for category, scores in hota.items()}
 
-    def _notes(self, truth: Truth, entries: Sequence[Entry], pred: Side) -> dict[str, int]:
+    def _notes(self, truth: Truth, entries: Sequence[Entry], pred: Masks) -> dict[str, int]:
         """What makes warnings."""
         images = {path for _, values in entries for path in values["annotated_image_paths"]}
         size = truth.height, truth.width
-        tracks = {str(track) for track in pred.masks.track.tolist()}
+        tracks = {str(track) for track in pred.track.tolist()}
         keeps_ids = self._task == "exemplar_guided" and not self._ids_are_given
         return {
             "in_result": bool(entries),
@@ -127,9 +128,9 @@ class Burst:
             "other_size": any((values.get("height", size[0]), values.get("width", size[1])) != size for _, values in entries),
             "other_id": self._ids_are_given and any(values.get("id", truth.id) != truth.id for _, values in entries),
             "other_tracks": keeps_ids and bool(tracks) and not tracks & truth.categories.keys(),
-            "masks": len(pred.masks),
-            "empty_masks": pred.empty,
-            "unknown_classes": sum(category not in NAMES for category in pred.masks.category.tolist()),
+            "masks": len(pred),
+            "empty_masks": int(np.count_nonzero(pred.area == 0)),
+            "unknown_classes": sum(category not in NAMES for category in pred.category.tolist()),
         }
 
 

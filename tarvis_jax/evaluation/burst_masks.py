@@ -1,6 +1,7 @@
 """The masks of a sequence of BURST as columns, after the reading rules of the official tools."""
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 
 from data.errors import DataError
 from data.fields import field, fits, shortened
-from data.reading import corrupt_rle
+from data.rle import CorruptRle, measure
 from tarvis_jax.evaluation.burst_classes import DROPPED, merged
 from tarvis_jax.evaluation.burst_files import Entry, Truth
 
@@ -27,14 +28,20 @@ class Masks:
     track: np.ndarray  # int [n]
     category: np.ndarray  # int [n], merged
     score: np.ndarray  # float64 [n]
+    area: np.ndarray  # int [n], pixels
+    box: np.ndarray  # float64 [n, 4], tight (x, y, w, h) in pixels; of an empty mask zeros
 
     def __len__(self) -> int:
         return len(self.counts)
 
+    @property
+    def columns(self) -> tuple[np.ndarray, ...]:
+        """All but the counts."""
+        return self.frame, self.track, self.category, self.score, self.area, self.box
+
     def select(self, indices: np.ndarray) -> "Masks":
         """The masks with these indices."""
-        columns = (self.frame, self.track, self.category, self.score)
-        return Masks([self.counts[i] for i in indices.tolist()], *(column[indices] for column in columns))
+        return Masks([self.counts[i] for i in indices.tolist()], *(column[indices] for column in self.columns))
 
     def as_one_class(self, category: int) -> "Masks":
         """The masks with the same category each."""
@@ -43,8 +50,7 @@ class Masks:
 
 def true_masks(truth: Truth) -> Masks:
     """The masks of the ground truth, without distractors."""
-    masks = _read(truth.entry, truth, lambda _, key: truth.categories[key], own_categories=False)
-    return _check(masks, truth, truth.entry[0])
+    return _read_all([truth.entry], truth, lambda _, key: truth.categories[key], own_categories=False)
 
 
 def predicted_masks(truth: Truth, entries: Sequence[Entry], category_of: CategoryOf, own_categories: bool) -> Masks:
@@ -52,49 +58,70 @@ def predicted_masks(truth: Truth, entries: Sequence[Entry], category_of: Categor
 
     With `own_categories`, the "category_id" of a mask is its category; else, and where it has none, `category_of` its track is.
     """
-    if not entries:
-        return _join([])
-    masks = _join([_read(entry, truth, category_of, own_categories) for entry in entries])
-    return _limit(_check(masks, truth, entries[0][0]))
+    return _limit(_read_all(entries, truth, category_of, own_categories))
+
+
+def _read_all(entries: Sequence[Entry], truth: Truth, category_of: CategoryOf, own_categories: bool) -> Masks:
+    """The masks of the parts of a sequence that are not dropped, each whole and alone under its track id in its frame."""
+    parts = [_read(entry, truth, category_of, own_categories) for entry in entries]
+    masks = parts[0] if len(parts) == 1 else _join(parts)
+    keys = masks.frame * 2**31 + masks.track
+    in_order = np.sort(keys)
+    if (in_order[1:] == in_order[:-1]).any():
+        first = set(np.unique(keys, return_index=True)[1].tolist())
+        twice = next(i for i in range(len(masks)) if i not in first)
+        raise DataError(f"{_place(entries[0], truth, masks.frame[twice], masks.track[twice])}: it stands there twice")
+    return masks
+
+
+def _join(parts: Sequence[Masks]) -> Masks:
+    none = Masks([], *(np.empty(0, int) for _ in range(3)), np.empty(0), np.empty(0, int), np.empty((0, 4)))
+    columns = zip(*(part.columns for part in (none, *parts)), strict=True)
+    return Masks([string for part in parts for string in part.counts], *map(np.concatenate, columns))
 
 
 def _read(entry: Entry, truth: Truth, category_of: CategoryOf, own_categories: bool) -> Masks:
-    """The masks of one entry that are not dropped; not checked."""
-    keys: list[str] = []
-    counts: list[str] = []
-    scores: list[float] = []
-    own: list[int | None] = []
-    frames, sizes = [], []
+    """The masks of one entry that are not dropped, each whole."""
     where, values = entry
-    for path, masks in zip(values["annotated_image_paths"], values["segmentations"], strict=True):
-        frame = truth.frame_of_path.get(path)
-        if frame is None:  # results may have any frame rate
-            continue
-        try:
-            counts += [mask["rle"] for mask in masks.values()]
-            scores += [mask.get("score", 1.0) for mask in masks.values()]
-            own += [mask.get("category_id") for mask in masks.values()]
-        except (AttributeError, KeyError, TypeError):
-            for key, mask in masks.items():
-                field(mask, "rle", str, f"{where}: image {path}, track {key}")
-            raise
-        keys += masks
-        frames.append(frame)
-        sizes.append(len(masks))
-    track_of = {key: _track_id(key, where) for key in dict.fromkeys(keys)}
-    categories = _categories(keys, own, lambda key: category_of(entry, key), own_categories, where)
-    columns = np.repeat(np.array(frames, int), sizes), np.array([track_of[key] for key in keys], int), categories
-    masks = Masks(counts, *columns, _as_scores(scores, keys, where))
-    return masks.select(np.flatnonzero(categories != DROPPED)) if DROPPED in categories else masks
+    frames = [truth.frame_of_path.get(path) for path in values["annotated_image_paths"]]
+    known = [frame is not None for frame in frames]  # results may have any frame rate
+    images = list(itertools.compress(values["segmentations"], known))
+    keys, masks = (list(itertools.chain.from_iterable(parts)) for parts in (images, map(dict.values, images)))
+    try:
+        counts, scores = [mask["rle"] for mask in masks], [mask.get("score", 1.0) for mask in masks]
+        own = [mask.get("category_id") for mask in masks] if own_categories else []
+    except (AttributeError, KeyError, TypeError):
+        _check_rles(entry, known)
+        raise
+    frame = np.repeat(np.array(list(itertools.compress(frames, known)), int), list(map(len, images)))
+    track = _by_key(keys, lambda key: _track_id(key, where))
+    category = _categories(keys, own, lambda key: category_of(entry, key), where)
+    columns = frame, track, category, _as_scores(scores, keys, where)
+    if DROPPED in category:
+        kept = category != DROPPED
+        counts, columns = list(itertools.compress(counts, kept.tolist())), [column[kept] for column in columns]
+    return Masks(counts, *columns, *_measure(counts, entry, truth, *columns[:2]))
 
 
-def _categories(
-    keys: Sequence[str], own: Sequence[Any], category_of: Callable[[str], int], own_categories: bool, where: str
-) -> np.ndarray:
-    """int [n]: the category of each mask."""
-    if not own_categories or not any(category is not None for category in own):
-        category = {key: category_of(key) for key in dict.fromkeys(keys)}
-        return np.array([category[key] for key in keys], int)
+def _check_rles(entry: Entry, known: Sequence[bool]) -> None:
+    """Raises `DataError` if a mask in a known image is no object with an "rle"."""
+    where, values = entry
+    images = zip(values["annotated_image_paths"], values["segmentations"], strict=True)
+    for path, masks in itertools.compress(images, known):
+        for key, mask in masks.items():
+            field(mask, "rle", str, f"{where}: image {path}, track {key}")
+
+
+def _by_key(keys: Sequence[str], value_of: Callable[[str], int]) -> np.ndarray:
+    """int [n]: the value of each key, which is found once for equal ones."""
+    values = {key: value_of(key) for key in dict.fromkeys(keys)}
+    return np.fromiter(map(values.__getitem__, keys), int, len(keys))
+
+
+def _categories(keys: Sequence[str], own: Sequence[Any], category_of: Callable[[str], int], where: str) -> np.ndarray:
+    """int [n]: the category of each mask; that of its track, unless it has an own one."""
+    if all(category is None for category in own):
+        return _by_key(keys, category_of)
     found = []
     for key, category in zip(keys, own, strict=True):
         if category is not None and (type(category) is not int or not fits(category)):
@@ -123,45 +150,34 @@ def _is_finite(score: Any) -> bool:
     return type(score) in (int, float) and fits(score) and math.isfinite(score)
 
 
-def _join(parts: Sequence[Masks]) -> Masks:
-    if len(parts) == 1:
-        return parts[0]
-    counts = [string for part in parts for string in part.counts]
-    frame, track, category = (
-        np.concatenate([np.empty(0, int), *(getattr(part, name) for part in parts)]) for name in ("frame", "track", "category")
-    )
-    return Masks(counts, frame, track, category, np.concatenate([np.empty(0), *(part.score for part in parts)]))
+def _measure(
+    counts: Sequence[Any], entry: Entry, truth: Truth, frame: np.ndarray, track: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Areas and boxes of the masks."""
+    if set(map(type, counts)) - {str}:
+        bad = next(i for i, string in enumerate(counts) if not isinstance(string, str))
+        expected = "expected the counts of a compressed RLE (a string) as 'rle'"
+        raise DataError(f"{_place(entry, truth, frame[bad], track[bad])}: {expected}")
+    try:
+        return measure(counts, truth.height, truth.width)
+    except CorruptRle as error:
+        raise DataError(f"{_place(entry, truth, frame[error.index], track[error.index])}: {error}") from None
 
 
-def _check(masks: Masks, truth: Truth, where: str) -> Masks:
-    """The masks, if each is whole and alone under its track id in its frame."""
-
-    def place(index: int) -> str:
-        return f"{where}: image {truth.paths[masks.frame[index]]}, track {masks.track[index]}"
-
-    no_text = next((i for i, string in enumerate(masks.counts) if not isinstance(string, str)), None)
-    if no_text is not None:
-        raise DataError(f"{place(no_text)}: expected the counts of a compressed RLE (a string) as 'rle'")
-    corrupt = corrupt_rle(masks.counts, truth.height, truth.width)
-    if corrupt:
-        raise DataError(f"{place(corrupt[0])}: {corrupt[1]}")
-    keys = masks.frame * 2**31 + masks.track
-    first = np.unique(keys, return_index=True)[1]
-    if len(first) < len(masks):
-        twice = next(i for i in range(len(masks)) if i not in set(first.tolist()))
-        raise DataError(f"{place(twice)}: it stands there twice")
-    return masks
+def _place(entry: Entry, truth: Truth, frame: int, track: int) -> str:
+    return f"{entry[0]}: image {truth.paths[frame]}, track {track}"
 
 
 def _limit(masks: Masks) -> Masks:
     """The masks image by image, in the order of the images' first appearance; of a crowded image the best, by score."""
-    if not len(masks):
+    sizes = np.bincount(masks.frame)
+    starts = np.flatnonzero(np.diff(masks.frame, prepend=-1))
+    if sizes.max(initial=0) <= MAX_DETECTIONS and len(starts) == np.count_nonzero(sizes):
         return masks
-    crowded = np.bincount(masks.frame) > MAX_DETECTIONS
+    crowded = sizes > MAX_DETECTIONS
     first_seen = np.zeros(len(crowded), int)
     first_seen[masks.frame[::-1]] = np.arange(len(masks))[::-1]
     order = np.lexsort((np.where(crowded[masks.frame], -masks.score, 0), first_seen[masks.frame]))
     starts = np.flatnonzero(np.diff(masks.frame[order], prepend=-1))
     place = np.arange(len(masks)) - np.repeat(starts, np.diff(starts, append=len(masks)))
-    kept = order[place < MAX_DETECTIONS]
-    return masks if np.array_equal(kept, np.arange(len(masks))) else masks.select(kept)
+    return masks.select(order[place < MAX_DETECTIONS])

@@ -13,8 +13,8 @@ from tarvis_jax.evaluation.burst_files import Truth
 from tarvis_jax.evaluation.burst_masks import Masks
 from tarvis_jax.evaluation.hota import EPSILON, Detections, HotaState, Pairs, assign, hota_by_class, pair_up
 from tarvis_jax.evaluation.track_ap import Matches
-from tarvis_jax.evaluation.track_iou import Rle, Track, track_ious
-from tarvis_jax.evaluation.track_map import match_tracks
+from tarvis_jax.evaluation.track_iou import TrackMasks, grouped_ious
+from tarvis_jax.evaluation.track_map import match_tracks_by_class
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,29 +25,8 @@ class ClassScores:
     counts: dict[str, int]
 
 
-@dataclasses.dataclass(frozen=True)
-class Side:
-    """The masks of the ground truth or of the prediction, with their boxes (x, y, w, h in pixels, float64 [n, 4])."""
-
-    masks: Masks
-    rles: list[Rle]
-    boxes: np.ndarray
-
-    @classmethod
-    def of(cls, masks: Masks, truth: Truth) -> "Side":
-        """Boxes are tight; an empty mask's is (0, 0, 0, 0)."""
-        size = [truth.height, truth.width]
-        rles = [{"size": size, "counts": counts} for counts in masks.counts]
-        return cls(masks, rles, coco_mask.toBbox(rles) if rles else np.zeros((0, 4)))
-
-    @property
-    def empty(self) -> int:
-        """How many masks have no pixel."""
-        return int(np.count_nonzero(self.boxes[:, 2] == 0))
-
-
 def score_hota(
-    gt: Side, pred: Side, truth: Truth, evaluated: Collection[int], *, similarity: str, removes_unlabelled: bool
+    gt: Masks, pred: Masks, truth: Truth, evaluated: Collection[int], *, similarity: str, removes_unlabelled: bool
 ) -> dict[int, ClassScores]:
     """HOTA of the `evaluated` classes that have masks in the sequence, by category id.
 
@@ -55,15 +34,17 @@ def score_hota(
     the sequence's annotators did not look for are removed first.
     """
     is_scored = np.zeros(len(truth.paths), bool)
-    is_scored[gt.masks.frame] = True
-    gt_chosen = _among(gt.masks.category, evaluated)
-    pred_chosen = _among(pred.masks.category, evaluated) & is_scored[pred.masks.frame]
-    classes = np.array(sorted({*gt.masks.category[gt_chosen].tolist(), *pred.masks.category[pred_chosen].tolist()}), int)
-    gts, gt_order = _detections(gt.masks, gt_chosen, classes, len(is_scored))
-    preds, pred_order = _detections(pred.masks, pred_chosen, classes, len(is_scored))
+    is_scored[gt.frame] = True
+    gt_chosen = _among(gt.category, evaluated)
+    pred_chosen = _among(pred.category, evaluated) & is_scored[pred.frame]
+    classes = np.array(sorted({*gt.category[gt_chosen].tolist(), *pred.category[pred_chosen].tolist()}), int)
+    gts, gt_order = _detections(gt, gt_chosen, classes, len(is_scored))
+    preds, pred_order = _detections(pred, pred_chosen, classes, len(is_scored))
     pairs = pair_up(gts.group, preds.group)
     of_masks = Pairs(gt_order[pairs.gt], pred_order[pairs.pred], pairs.group)
-    similarities = _box_ious(gt, pred, of_masks) if similarity == "box" else _mask_ious(gt, pred, of_masks)
+    similarities = (
+        _box_ious(gt, pred, of_masks) if similarity == "box" else _mask_ious(gt, pred, of_masks, [truth.height, truth.width])
+    )
     if removes_unlabelled:
         kept = _labelled(gts, preds, pairs, similarities, truth, classes)
         of_kept = kept[pairs.pred]
@@ -101,22 +82,22 @@ def _counts(gts: Detections, preds: Detections, num_classes: int, num_frames: in
     return [{**dict(zip(("Dets", "GT_Dets", "IDs", "GT_IDs"), row, strict=True)), "Frames": num_frames} for row in rows]
 
 
-def _box_ious(gt: Side, pred: Side, pairs: Pairs) -> np.ndarray:
+def _box_ious(gt: Masks, pred: Masks, pairs: Pairs) -> np.ndarray:
     """IoUs of the boxes of pairs of masks, float64 [k]."""
-    gt_low, gt_size = np.split(gt.boxes[pairs.gt], 2, axis=1)
-    pred_low, pred_size = np.split(pred.boxes[pairs.pred], 2, axis=1)
+    gt_low, gt_size = np.split(gt.box[pairs.gt], 2, axis=1)
+    pred_low, pred_size = np.split(pred.box[pairs.pred], 2, axis=1)
     overlap = np.minimum(gt_low + gt_size, pred_low + pred_size) - np.maximum(gt_low, pred_low)
     intersection = np.maximum(overlap, 0).prod(axis=1)
     union = gt_size.prod(axis=1) + pred_size.prod(axis=1) - intersection
     return np.divide(intersection, union, out=np.zeros(len(union)), where=union > 0)
 
 
-def _mask_ious(gt: Side, pred: Side, pairs: Pairs) -> np.ndarray:
-    """IoUs of pairs of masks, float64 [k]."""
+def _mask_ious(gt: Masks, pred: Masks, pairs: Pairs, size: list[int]) -> np.ndarray:
+    """IoUs of pairs of masks of a size [h, w], float64 [k]."""
     ious = np.zeros(len(pairs.group))
     for block, columns in pairs.blocks(np.flatnonzero(np.bincount(pairs.group))):
-        gts = [gt.rles[i] for i in pairs.gt[block][::columns].tolist()]
-        preds = [pred.rles[i] for i in pairs.pred[block][:columns].tolist()]
+        gts = [{"size": size, "counts": gt.counts[i]} for i in pairs.gt[block][::columns].tolist()]
+        preds = [{"size": size, "counts": pred.counts[i]} for i in pairs.pred[block][:columns].tolist()]
         ious[block] = coco_mask.iou(gts, preds, [0] * columns).ravel()
     return np.nan_to_num(ious)  # two empty masks have none
 
@@ -138,36 +119,54 @@ def _labelled(
 
 
 def match_classes(
-    gt: Side, pred: Side, truth: Truth, evaluated: Collection[int], reusable: Collection[int] = ()
+    gt: Masks, pred: Masks, truth: Truth, evaluated: Collection[int], reusable: Collection[int] = ()
 ) -> dict[int, Matches]:
     """Track mAP's matches of the `evaluated` classes that have tracks in the sequence, by category id.
 
     A track has the category of its first mask. Predicted tracks count where the class is in the sequence or known to be absent;
     `reusable` are ids of predicted tracks, see `track_map.match_tracks`.
     """
-    gt_tracks, gt_category, _, _ = _tracks(gt, evaluated)
-    looked_for = set(evaluated) & (set(gt_category.tolist()) | truth.negative)
-    pred_tracks, pred_category, pred_id, scores = _tracks(pred, looked_for)
-    leaves_free = _among(pred_id, reusable)
-    found = {}
-    for category in sorted({*gt_category.tolist(), *pred_category.tolist()}):
-        p, g = np.flatnonzero(pred_category == category), np.flatnonzero(gt_category == category)
-        ious = track_ious([pred_tracks[i] for i in p], [gt_tracks[i] for i in g])
-        exhaustive = category not in truth.not_exhaustive
-        found[category] = match_tracks(ious, scores[p], exhaustive=exhaustive, reusable=leaves_free[p])
-    return found
+    gts = _Tracks.of(gt, evaluated)
+    preds = _Tracks.of(pred, set(evaluated) & (set(gts.category.tolist()) | truth.negative))
+    classes = np.unique(np.concatenate([gts.category, preds.category]))
+    ious = grouped_ious(preds.grouped(pred, classes), gts.grouped(gt, classes), truth.height, truth.width)
+    exhaustive = ~_among(preds.category, truth.not_exhaustive)
+    leaves_free = _among(preds.id, reusable)
+    return match_tracks_by_class(ious, preds.score, preds.category, gts.category, exhaustive=exhaustive, reusable=leaves_free)
 
 
-def _tracks(side: Side, classes: Collection[int]) -> tuple[list[Track], np.ndarray, np.ndarray, np.ndarray]:
-    """Tracks of these classes in the order of their first masks: masks, category, id, mean score."""
-    masks = side.masks
-    ids, first, track = np.unique(masks.track, return_index=True, return_inverse=True)
-    in_time = np.lexsort((masks.frame, track))
-    starts = np.searchsorted(track[in_time], np.arange(len(ids)))
-    scores = np.array([part.mean() for part in np.split(masks.score[in_time], starts[1:])] if len(ids) else [], float)
-    tracks: list[dict[int, Rle]] = [{} for _ in ids]
-    for index, frame, rle in zip(track.tolist(), masks.frame.tolist(), side.rles, strict=True):
-        tracks[index][frame] = rle
-    order = np.argsort(first)
-    order = order[_among(masks.category[first][order], classes)]
-    return [tracks[i] for i in order.tolist()], masks.category[first][order], ids[order], scores[order]
+@dataclasses.dataclass(frozen=True)
+class _Tracks:
+    """t tracks in the order of their first masks.
+
+    category, id: int [t]. score: float64 [t], mean over the masks.
+    of_mask: int [n], the index of each mask's track, or -1.
+    """
+
+    category: np.ndarray
+    id: np.ndarray
+    score: np.ndarray
+    of_mask: np.ndarray
+
+    @classmethod
+    def of(cls, masks: Masks, classes: Collection[int]) -> "_Tracks":
+        """The tracks of these classes."""
+        ids, first, track = np.unique(masks.track, return_index=True, return_inverse=True)
+        in_time = np.lexsort((masks.frame, track))
+        starts = np.searchsorted(track[in_time], np.arange(len(ids)))
+        scores = np.array([part.mean() for part in np.split(masks.score[in_time], starts[1:])] if len(ids) else [], float)
+        order = np.argsort(first)
+        order = order[_among(masks.category[first][order], classes)]
+        place = np.full(len(ids), -1)
+        place[order] = np.arange(len(order))
+        return cls(masks.category[first][order], ids[order], scores[order], place[track])
+
+    def grouped(self, masks: Masks, classes: np.ndarray) -> TrackMasks:
+        """Their masks, to be compared in each frame with those of tracks of the same class; `classes` (ascending) has all."""
+        chosen = np.flatnonzero(self.of_mask >= 0)
+        track = self.of_mask[chosen]
+        group = masks.frame[chosen] * len(classes) + np.searchsorted(classes, self.category)[track]
+        order = np.argsort(group, kind="stable")
+        chosen = chosen[order]
+        counts = [masks.counts[i] for i in chosen.tolist()]
+        return TrackMasks(counts, group[order], track[order], masks.area[chosen], len(self.id))

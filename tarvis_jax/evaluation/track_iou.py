@@ -1,12 +1,11 @@
 """IoU of tracks of masks over a video: the overlap that track mAP (YouTube-VIS, OVIS, BURST) is built on.
 
-Masks are compressed COCO RLEs, {"size": [h, w], "counts": string}, that have been checked (`data.reading.corrupt_rle`):
-pycocotools itself hangs or reads beyond the end of broken ones. Nothing is decoded.
+Masks are compressed COCO RLEs, {"size": [h, w], "counts": string}, that have been checked (`data.rle.measure`): pycocotools
+itself hangs or reads beyond the end of broken ones. Nothing is decoded.
 """
 
 import dataclasses
 import itertools
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,7 +16,38 @@ Rle = Mapping[str, Any]
 Track = Mapping[int, Rle]  # frame -> mask; a frame in which the object is absent has none, or an empty mask
 
 _AREA_CHUNK = 255  # pycocotools 2.0.11 with numpy 2 raises OverflowError beyond
-_BLOCK = 1_000_000  # pairs of masks at a time
+_BLOCK = 128  # masks of both sides that are compared at a time
+
+
+@dataclasses.dataclass(frozen=True)
+class TrackMasks:
+    """n masks of tracks, of which those in the same group are compared.
+
+    counts: compressed counts.
+    group: int [n], ascending, from 0 on: the frame, or a number for frame and class.
+    track: int [n], index of the track that has the mask.
+    area: int [n], pixels.
+    num_tracks: number of tracks; some may have no mask.
+    """
+
+    counts: list[str | bytes]
+    group: np.ndarray
+    track: np.ndarray
+    area: np.ndarray
+    num_tracks: int
+
+    def areas(self) -> np.ndarray:
+        """Pixels of each track in all frames, float64 [num_tracks]."""
+        return np.bincount(self.track, self.area, minlength=self.num_tracks)
+
+    def rles(self, chosen: slice, height: int, width: int) -> list[Rle]:
+        """Some of the masks as RLEs that state another width in each group.
+
+        pycocotools does not compare masks of different sizes, so one call compares those of many groups. Nothing else depends
+        on the width, as runs go down the columns.
+        """
+        masks = zip(self.counts[chosen], (self.group[chosen] + width).tolist(), strict=True)
+        return [{"size": [height, own_width], "counts": counts} for counts, own_width in masks]
 
 
 def mask_areas(rles: Sequence[Rle]) -> np.ndarray:
@@ -37,59 +67,43 @@ def track_ious(pred_tracks: Sequence[Track], gt_tracks: Sequence[Track]) -> np.n
     >>> track_ious([{0: full, 1: full}], [{0: full}, {0: empty, 1: full, 2: full}, {}]).round(3).tolist()
     [[0.5, 0.333, 0.0]]
     """
-    pred, gt = _MasksOfTracks.of(pred_tracks), _MasksOfTracks.of(gt_tracks)
-    pairs = len(pred_tracks) * len(gt_tracks)
-    intersections = np.zeros(pairs)
-    for frames in _blocks(pred, gt):
-        p, g, pixels = _intersections(pred.in_frames(*frames), gt.in_frames(*frames))
-        intersections += np.bincount(p * len(gt_tracks) + g, pixels, minlength=pairs)
-    intersections = intersections.reshape(len(pred_tracks), len(gt_tracks))
-    pred_areas = np.bincount(pred.track, pred.area, minlength=len(pred_tracks))
-    unions = pred_areas[:, None] + np.bincount(gt.track, gt.area, minlength=len(gt_tracks)) - intersections
+    size = next((rle["size"] for track in (*pred_tracks, *gt_tracks) for rle in track.values()), (0, 0))
+    return grouped_ious(_by_frame(pred_tracks), _by_frame(gt_tracks), *size)
+
+
+def _by_frame(tracks: Sequence[Track]) -> TrackMasks:
+    rows = [(frame, index, rle) for index, track in enumerate(tracks) for frame, rle in track.items()]
+    rows.sort(key=lambda row: row[0])
+    frame, index = (np.array([row[column] for row in rows], int) for column in (0, 1))
+    return TrackMasks([rle["counts"] for _, _, rle in rows], frame, index, mask_areas([rle for _, _, rle in rows]), len(tracks))
+
+
+def grouped_ious(pred: TrackMasks, gt: TrackMasks, height: int, width: int) -> np.ndarray:
+    """What `track_ious` returns, where only masks [height, width] of the same group share pixels."""
+    intersections = np.zeros(pred.num_tracks * gt.num_tracks)
+    for p, g, pixels in _intersections(pred, gt, height, width):
+        intersections += np.bincount(pred.track[p] * gt.num_tracks + gt.track[g], pixels, minlength=len(intersections))
+    intersections = intersections.reshape(pred.num_tracks, gt.num_tracks)
+    unions = pred.areas()[:, None] + gt.areas() - intersections
     return np.divide(intersections, unions, out=np.zeros_like(intersections), where=unions > 0)
 
 
-@dataclasses.dataclass(frozen=True)
-class _MasksOfTracks:
-    """n masks: frame, index of the track and area of each, int [n].
-
-    Their RLEs state another width in each frame, since pycocotools does not compare masks of different sizes: so one call
-    compares masks frame by frame. Nothing else depends on the width, as runs go down the columns.
-    """
-
-    rles: list[Rle]
-    frame: np.ndarray
-    track: np.ndarray
-    area: np.ndarray
-
-    @classmethod
-    def of(cls, tracks: Sequence[Track]) -> "_MasksOfTracks":
-        rles = [rle for track in tracks for rle in track.values()]
-        frames = [frame for track in tracks for frame in track]
-        sizes = [[rle["size"][0], rle["size"][1] + frame] for rle, frame in zip(rles, frames, strict=True)]
-        rles = [{"size": size, "counts": rle["counts"]} for rle, size in zip(rles, sizes, strict=True)]
-        owner = np.repeat(np.arange(len(tracks)), [len(track) for track in tracks])
-        return cls(rles, np.array(frames, int), owner, mask_areas(rles))
-
-    def in_frames(self, first: int, stop: int) -> "_MasksOfTracks":
-        """The masks that are not empty of the frames from `first` to before `stop`."""
-        chosen = (self.frame >= first) & (self.frame < stop) & (self.area > 0)
-        rles = list(itertools.compress(self.rles, chosen.tolist()))
-        return _MasksOfTracks(rles, self.frame[chosen], self.track[chosen], self.area[chosen])
+def _intersections(
+    pred: TrackMasks, gt: TrackMasks, height: int, width: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Masks of both sides that overlap, and the pixels that they share, block by block."""
+    for of_pred, of_gt in _blocks(pred.group, gt.group):
+        pred_rles, gt_rles = pred.rles(of_pred, height, width), gt.rles(of_gt, height, width)
+        shares = coco_mask.iou(pred_rles, gt_rles, [1] * len(gt_rles))  # of a "crowd": intersection / area of the prediction
+        p, g = np.nonzero(shares > 0)
+        yield p + of_pred.start, g + of_gt.start, np.rint(shares[p, g] * pred.area[of_pred][p])
 
 
-def _blocks(pred: _MasksOfTracks, gt: _MasksOfTracks) -> Iterator[tuple[int, int]]:
-    """Ranges of frames that make about `_BLOCK` pairs of masks each, as (first, stop)."""
-    if len(pred.rles) and len(gt.rles):
-        first, stop = int(gt.frame.min()), int(gt.frame.max()) + 1
-        count = math.ceil(len(pred.rles) * len(gt.rles) / _BLOCK)
-        yield from itertools.pairwise(np.linspace(first, stop, min(count, stop - first) + 1).astype(int).tolist())
-
-
-def _intersections(pred: _MasksOfTracks, gt: _MasksOfTracks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Tracks of both sides that overlap in a frame, and the pixels that they share there."""
-    if not pred.rles or not gt.rles:
-        return np.empty(0, int), np.empty(0, int), np.empty(0)
-    shares = coco_mask.iou(pred.rles, gt.rles, [1] * len(gt.rles))  # of a "crowd": intersection / area of the prediction
-    p, g = np.nonzero(shares > 0)
-    return pred.track[p], gt.track[g], np.rint(shares[p, g] * pred.area[p])
+def _blocks(pred_group: np.ndarray, gt_group: np.ndarray) -> Iterator[tuple[slice, slice]]:
+    """Slices of both sides with the same groups, of `_BLOCK` masks or few more; groups that one side lacks may be left out."""
+    every = np.sort(np.concatenate([pred_group, gt_group]))
+    edges = np.unique(every[::_BLOCK])
+    stops = [np.append(group.searchsorted(edges), len(group)).tolist() for group in (pred_group, gt_group)]
+    for (p, p_stop), (g, g_stop) in zip(*map(itertools.pairwise, stops), strict=True):
+        if p < p_stop and g < g_stop:
+            yield slice(p, p_stop), slice(g, g_stop)

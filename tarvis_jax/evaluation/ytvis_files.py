@@ -11,7 +11,8 @@ from pycocotools import mask as coco_mask
 
 from data.errors import DataError
 from data.fields import distinct_names, field
-from data.reading import check_rle, corrupt_rle, read_json
+from data.reading import check_rle, read_json
+from data.rle import CorruptRle, measure
 from tarvis_jax.evaluation.track_iou import Rle, Track
 
 _SERVERS = {
@@ -160,9 +161,10 @@ def predicted_tracks(video: Video) -> list[Track]:
     if not all(_is_rle(rle, video) for _, rle in places):
         for where, rle in places:
             check_rle(rle, video.height, video.width, where)
-    corrupt = corrupt_rle([rle["counts"] for _, rle in places], video.height, video.width)
-    if corrupt:
-        raise DataError(f"{places[corrupt[0]][0]}: {corrupt[1]}")
+    try:
+        measure([rle["counts"] for _, rle in places], video.height, video.width)
+    except CorruptRle as error:
+        raise DataError(f"{places[error.index][0]}: {error}") from None
     return tracks
 
 

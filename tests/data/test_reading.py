@@ -1,12 +1,10 @@
 """Reading of images, RLEs and JSON: what is right is read exactly, everything else is one line."""
 
-import doctest
 import json
 
 import numpy as np
 import pytest
 from PIL import Image
-from pycocotools import mask as coco_mask
 
 from data import reading
 from data.errors import DataError
@@ -98,53 +96,6 @@ def test_json_is_read(tmp_path):
         reading.read_json(tmp_path)
 
 
-def _random_rles(rng, count, shape):
-    for _ in range(count):
-        mask = np.kron(rng.random(shape) < rng.random(), np.ones((int(rng.integers(1, 4)), 1)))[: shape[0]]
-        yield coco_mask.encode(np.asfortranarray(mask, np.uint8))
-
-
-def test_true_rles_pass():
-    rng = np.random.default_rng(3)
-    rles = list(_random_rles(rng, 300, (37, 23)))
-    rles += [coco_mask.encode(np.full((37, 23), value, np.uint8, order="F")) for value in (0, 1)]
-    assert reading.corrupt_rle([rle["counts"] for rle in rles], 37, 23) is None
-    assert reading.corrupt_rle([], 37, 23) is None
-    large = coco_mask.encode(np.asfortranarray(np.eye(3000, dtype=np.uint8)))
-    reading.check_rle({**large, "counts": large["counts"].decode()}, 3000, 3000, "here")
-
-
-def test_broken_rles_do_not():
-    """A change that passes must be a mask of the right size, as decoding it by hand shows."""
-    rng = np.random.default_rng(4)
-    passed = 0
-    for rle in _random_rles(rng, 400, (9, 8)):
-        broken = bytearray(rle["counts"])
-        broken[rng.integers(len(broken))] = rng.integers(40, 120)
-        corrupt = reading.corrupt_rle([rle["counts"], bytes(broken)], 9, 8)
-        assert corrupt is None or corrupt[0] == 1
-        runs = _decode_by_hand(bytes(broken))
-        assert (corrupt is None) == (runs is not None and sum(runs) == 72 and min(runs) >= 0)
-        passed += corrupt is None
-    assert passed < 200
-
-
-def _decode_by_hand(counts):
-    """Run lengths as COCO's format defines them; None if they cannot be."""
-    runs, value, place = [], 0, 0
-    for character in counts:
-        digit = character - 48
-        if not 0 <= digit < 64:
-            return None
-        value |= (digit & 31) << 5 * place
-        place += 1
-        if not digit & 32:
-            value -= (digit & 16 > 0) * (1 << 5 * place)
-            runs.append(value + (runs[-2] if len(runs) > 2 else 0))
-            value, place = 0, 0
-    return runs if place == 0 else None
-
-
 @pytest.mark.parametrize(
     ("rle", "reason"),
     [
@@ -165,11 +116,6 @@ def _decode_by_hand(counts):
 def test_reasons(rle, reason):
     with pytest.raises(DataError, match=f"^track 3: .*{reason}"):
         reading.check_rle(rle, 3, 4, "track 3")
-
-
-def test_examples():
-    results = doctest.testmod(reading)
-    assert results.attempted and not results.failed
 
 
 def test_numbers_are_exact(tmp_path):
