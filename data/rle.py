@@ -1,4 +1,4 @@
-"""COCO's compressed run-length encodings: whether they are whole, and the areas and boxes of their masks.
+"""COCO's compressed run-length encodings: whether they are whole, and areas, boxes and overlaps of their masks.
 
 A mask [h, w] is read column by column as runs of equal pixels, zeros and ones in turn, zeros first. A string holds the lengths
 of the runs, from the fourth on as the difference to the one two before. A number is written in digits of base 32, lowest first,
@@ -9,11 +9,13 @@ Letters: n masks, k pairs of a run of zeros and the run of ones behind it, over 
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
+from pycocotools import mask as coco_mask
 
 _MAX_DIGITS = 7  # of one run length: 35 bits hold every difference of two 32-bit lengths
-_BLOCK = 100_000  # characters at a time, so that the arrays stay in the processor's cache
+_BLOCK = 100_000  # characters or edges at a time, so that the arrays stay in the processor's cache
 
 
 class CorruptRle(ValueError):  # noqa: N818
@@ -42,51 +44,111 @@ class _Runs:
     padded: np.ndarray
 
 
-def measure(counts: Sequence[str | bytes], height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels of h x w masks, int64 [n], and their tight boxes (x, y, w, h), float64 [n, 4]: as pycocotools has them.
+@dataclasses.dataclass(frozen=True)
+class Shapes:
+    """n masks of the same size.
 
-    `counts` are compressed counts, which are checked first: pycocotools itself hangs or reads beyond the end of broken ones.
-    Thousands of strings at once cost little more than one. An empty mask's box is (0, 0, 0, 0).
+    counts, height, width: what they were made of.
+    odd: bool [n], which have runs of no pixels between others. Encoders write none, and pycocotools has its own view of them.
+    area: pixels, int64 [n].
+    box: tight boxes (x, y, w, h), float64 [n, 4], as pycocotools has them; an empty mask's is (0, 0, 0, 0).
+    edges: where runs of ones begin and end, in turn, counted in pixels column by column; int, of all masks one after another.
+    first, size: where each mask's edges begin and how many they are, int [n].
+    """
+
+    counts: Sequence[str | bytes]
+    height: int
+    width: int
+    odd: np.ndarray
+    area: np.ndarray
+    box: np.ndarray
+    edges: np.ndarray
+    first: np.ndarray
+    size: np.ndarray
+
+    def shared(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+        """How many pixels the masks i and j (int [m] each) of each pair have in common, int64 [m]."""
+        low, high = self.box[:, :2], self.box[:, :2] + self.box[:, 2:]
+        overlap = np.minimum(high[i], high[j]) > np.maximum(low[i], low[j])
+        pairs = np.flatnonzero(overlap[:, 0] & overlap[:, 1])
+        shared = np.zeros(len(i), np.int64)
+        for block in _blocks((self.size[i] + self.size[j])[pairs]):
+            a, b = i[pairs[block]], j[pairs[block]]
+            shared[pairs[block]] = (self.area[a] + self.area[b] - self._different(a, b)) // 2
+        for pair in np.flatnonzero(self.odd[i] | self.odd[j]) if self.odd.any() else ():
+            first, second = (_as_rle(self.counts[mask[pair]], self.height, self.width) for mask in (i, j))
+            share = coco_mask.iou([first], [second], [1])  # of a "crowd": shared pixels / area
+            shared[pair] = np.rint(np.nan_to_num(share) * self.area[i[pair]]).item()
+        return shared
+
+    def _different(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+        """How many pixels only one of the masks i and j (int [m] each) has, int64 [m].
+
+        They lie between the edges of both masks in their order: from the first to the second, from the third to the fourth.
+        """
+        masks = np.stack([i, j], axis=1).ravel()
+        sizes = self.size[masks]
+        stops = sizes.cumsum()
+        edges = self.edges[np.arange(stops[-1]) + (self.first[masks] - stops + sizes).repeat(sizes)]
+        edges = edges + (np.arange(len(masks)) // 2 << 40).repeat(sizes)  # the edges of a pair stay together
+        edges.sort(kind="stable")  # that merges what is sorted already
+        return np.add.reduceat(edges[1::2] - edges[::2], (stops - sizes)[::2] // 2)
+
+
+def measure(counts: Sequence[str | bytes], height: int, width: int) -> Shapes:
+    """The h x w masks of compressed counts, which are checked: pycocotools itself reads beyond the end of broken ones.
+
+    Thousands of strings at once cost little more than one.
 
     Raises:
         CorruptRle: a string is no encoding of an h x w mask.
 
-    >>> measure(["048", "<"], 3, 4)[1].tolist()
-    [[0.0, 0.0, 2.0, 3.0], [0.0, 0.0, 0.0, 0.0]]
-    >>> measure(["<", "<<"], 3, 4)
+    >>> shapes = measure(["048", "13", "<"], 3, 4)
     Traceback (most recent call last):
         ...
-    data.rle.CorruptRle: RLE counts cover 24 pixels, expected 12 (3 x 4)
+    data.rle.CorruptRle: RLE counts cover 4 pixels, expected 12 (3 x 4)
+    >>> shapes = measure(["048", "138", "<"], 3, 4)
+    >>> shapes.area.tolist(), shapes.box.tolist(), shapes.shared(np.array([0]), np.array([1])).tolist()
+    ([4, 3, 0], [[0.0, 0.0, 2.0, 3.0], [0.0, 0.0, 2.0, 3.0], [0.0, 0.0, 0.0, 0.0]], [3])
     """
-    areas, boxes = [np.empty(0, np.int64)], [np.empty((0, 4))]
-    for block in _blocks(counts):
+    parts = []
+    for block in _blocks(np.fromiter(map(len, counts), int, len(counts))):
         try:
-            area, box = _measure(counts[block], height, width)
+            parts.append(_measure(counts[block], height, width))
         except CorruptRle as error:
             raise CorruptRle(block.start + error.index, str(error)) from None
-        areas.append(area)
-        boxes.append(box)
-    return np.concatenate(areas), np.concatenate(boxes)
+    *columns, size = parts[0] if len(parts) == 1 else map(np.concatenate, zip(_NO_MASKS, *parts, strict=True))
+    return Shapes(counts, height, width, *columns, size.cumsum() - size, size)
 
 
-def _blocks(counts: Sequence[str | bytes]) -> Iterator[slice]:
-    """Slices of about `_BLOCK` characters."""
-    lengths = np.fromiter(map(len, counts), int, len(counts))
-    starts = np.flatnonzero(np.diff(np.cumsum(lengths) // _BLOCK, prepend=-1)).tolist()
-    return map(slice, starts, [*starts[1:], len(counts)])
+_NO_MASKS = np.empty(0, bool), np.empty(0, np.int64), np.empty((0, 4)), np.empty(0, np.int32), np.empty(0, int)
 
 
-def _measure(counts: Sequence[str | bytes], height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+def _blocks(lengths: np.ndarray) -> Iterator[slice]:
+    """Slices of things of these lengths that make about `_BLOCK` together."""
+    starts = np.flatnonzero(np.diff(lengths.cumsum() // _BLOCK, prepend=-1)).tolist()
+    return map(slice, starts, [*starts[1:], len(lengths)])
+
+
+def _measure(counts: Sequence[str | bytes], height: int, width: int) -> tuple[np.ndarray, ...]:
+    """The columns odd, area, box, edges and size of `Shapes`, of one mask or more."""
     runs = _undo_differences(_read_numbers(counts))
-    areas = _check_sums(runs, height, width)
-    boxes = _boxes(runs, height, width)
-    # A run of no ones is in no canonical encoding, but pycocotools takes its two ends for pixels.
-    void = runs.lengths[1] == 0
-    if np.count_nonzero(void) > np.count_nonzero(runs.padded):
-        from pycocotools import mask as coco_mask
+    area = _check_sums(runs, height, width)
+    (zeros, ones), first = runs.lengths, runs.first
+    steps = zeros + ones
+    steps[first[1:]] -= height * width
+    stop = steps.cumsum(dtype=np.int32 if height * width < 2**31 else np.int64)
+    start = stop - ones
+    odd = _have_void_runs(runs)
+    if odd.any():
+        box = coco_mask.toBbox([_as_rle(text, height, width) for text in counts])
+    else:
+        box = _boxes(runs, start, stop, height)
+    return odd, area, box, np.stack([start, stop], axis=1).ravel(), 2 * (runs.last + 1 - first)
 
-        boxes = coco_mask.toBbox([{"size": [height, width], "counts": text} for text in counts])
-    return areas, boxes
+
+def _as_rle(counts: str | bytes, height: int, width: int) -> dict[str, Any]:
+    return {"size": [height, width], "counts": counts}
 
 
 def _read_numbers(counts: Sequence[str | bytes]) -> _Runs:
@@ -182,22 +244,28 @@ def _check_sums(runs: _Runs, height: int, width: int) -> np.ndarray:
     return ones
 
 
-def _boxes(runs: _Runs, height: int, width: int) -> np.ndarray:
-    """float64 [n, 4]. Masks are laid side by side as one image of n * w columns, whose pixels are counted through."""
-    (zeros, ones), first, last = runs.lengths, runs.first, runs.last
-    fits = len(first) * height * width < 2**31
-    stop = (zeros + ones).cumsum(dtype=np.int32 if fits else np.int64)
-    start = stop - ones
+def _boxes(runs: _Runs, start: np.ndarray, stop: np.ndarray, height: int) -> np.ndarray:
+    """float64 [n, 4], from the pixels at which runs of ones start and stop, int [k] each."""
     column = start // height
     top = start - column * height
-    bottom = top + ones
-    top[last[runs.padded]], bottom[last[runs.padded]] = height, 0
-    low, high = np.minimum.reduceat(top, first), np.maximum.reduceat(bottom, first)
+    bottom = top + runs.lengths[1]
+    pad = runs.last[runs.padded]
+    top[pad], bottom[pad] = height, 0
+    low, high = np.minimum.reduceat(top, runs.first), np.maximum.reduceat(bottom, runs.first)
+    left, right = column[runs.first], (stop[runs.last - runs.padded] - 1) // height + 1
     full = high > height  # a run goes on in the next column
-    boxes = np.empty((len(first), 4))
-    boxes[:, 0] = column[first] - np.arange(len(first)) * width
-    boxes[:, 1] = np.where(full, 0, low)
-    boxes[:, 2] = (stop[last - runs.padded] - 1) // height + 1 - column[first]
-    boxes[:, 3] = np.where(full, height, high - low)
+    boxes = np.empty((len(left), 4))
+    boxes[:, 0], boxes[:, 1] = left, np.where(full, 0, low)
+    boxes[:, 2], boxes[:, 3] = right - left, np.where(full, height, high - low)
     boxes[high == 0] = 0
     return boxes
+
+
+def _have_void_runs(runs: _Runs) -> np.ndarray:
+    """Which masks (bool [n]) have runs of no pixels, but for zeros in front of all ones."""
+    is_void = runs.lengths == 0
+    is_void[0, runs.first] = False
+    is_void[1, runs.last[runs.padded]] = False
+    odd = np.zeros(len(runs.first), bool)
+    odd[runs.first.searchsorted(np.flatnonzero(is_void.any(axis=0)), side="right") - 1] = True
+    return odd

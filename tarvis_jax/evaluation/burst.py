@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from data.errors import DataError
 from data.fields import field
 from data.folders import listing, require_entries
@@ -13,7 +11,7 @@ from tarvis_jax.errors import UserError
 from tarvis_jax.evaluation.benchmark import Result, State
 from tarvis_jax.evaluation.burst_classes import DISTRACTORS, NAMES, OBJECT, merged
 from tarvis_jax.evaluation.burst_files import Entry, Truth, read_ground_truth, read_result
-from tarvis_jax.evaluation.burst_masks import CategoryOf, Masks, predicted_masks, true_masks
+from tarvis_jax.evaluation.burst_masks import CategoryOf, Masks, Side, limit, measure_all, predicted_masks, true_masks
 from tarvis_jax.evaluation.burst_report import make_result
 from tarvis_jax.evaluation.burst_scores import SPLITS, class_state
 from tarvis_jax.evaluation.burst_sequence import match_classes, score_hota
@@ -70,12 +68,19 @@ class Burst:
     def evaluate_video(self, name: str) -> State:
         """The scores of one sequence: {"classes": {split: {category id: `burst_scores.class_state`}}, "notes"}."""
         truth, entries = self._truths["all"].sequences[name], self._entries[name]
-        pred = predicted_masks(truth, entries, self._category_of(), own_categories=self._uses_categories)
-        if self._task == "open_world":
-            classes = {split: self._score_objects(split, name, pred) for split in SPLITS}
-        else:
-            classes = {"all": self._score_classes(truth, pred)}
+        masks = predicted_masks(truth, entries, self._category_of(), own_categories=self._uses_categories)
+        truths = {split: every.sequences[name] for split, every in self._truths.items() if name in every.sequences}
+        pred, *gts = measure_all(truth, [masks, *map(self._true_masks, truths.values())])
+        pred = limit(pred)
+        score = self._score_objects if self._task == "open_world" else self._score_classes
+        found = {split: score(gt, pred, own) for (split, own), gt in zip(truths.items(), gts, strict=True)}
+        classes = {split: found.get(split, {}) for split in self._truths}
         return {"classes": classes, "notes": self._notes(truth, entries, pred)}
+
+    def _true_masks(self, truth: Truth) -> Masks:
+        """Those of the ground truth; in the open world they are of one class."""
+        masks = true_masks(truth)
+        return masks.as_one_class(OBJECT) if self._task == "open_world" else masks
 
     def summarise(self, states: Mapping[str, State]) -> Result:
         return make_result({name: states[name] for name in self.videos}, self._task, self._foreign)
@@ -98,28 +103,23 @@ class Burst:
             raise DataError(f"{where}: track {key} is not in the ground truth, whose tracks there are {tracks}; {_KEEP_IDS}")
         return category
 
-    def _score_classes(self, truth: Truth, pred: Masks) -> dict[str, Any]:
-        gt = true_masks(truth)
+    def _score_classes(self, gt: Side, pred: Side, truth: Truth) -> dict[str, Any]:
         removes = self._task == "class_guided"
         hota = score_hota(gt, pred, truth, self._evaluated, similarity=self._similarity, removes_unlabelled=removes)
         matches = match_classes(gt, pred, truth, self._evaluated, self._reusable.get(truth.name, ()))
         classes = sorted(hota.keys() | matches.keys())
         return {str(category): class_state(hota.get(category), matches.get(category)) for category in classes}
 
-    def _score_objects(self, split: str, name: str, pred: Masks) -> dict[str, Any]:
+    def _score_objects(self, gt: Side, pred: Side, truth: Truth) -> dict[str, Any]:
         """All classes of a split as one."""
-        if name not in self._truths[split].sequences:
-            return {}
-        truth = self._truths[split].sequences[name]
-        gt = true_masks(truth).as_one_class(OBJECT)
         hota = score_hota(gt, pred, truth, {OBJECT}, similarity=self._similarity, removes_unlabelled=True)
         return {str(category): class_state(scores, None) for category, scores in hota.items()}
 
-    def _notes(self, truth: Truth, entries: Sequence[Entry], pred: Masks) -> dict[str, int]:
+    def _notes(self, truth: Truth, entries: Sequence[Entry], pred: Side) -> dict[str, int]:
         """What makes warnings."""
         images = {path for _, values in entries for path in values["annotated_image_paths"]}
         size = truth.height, truth.width
-        tracks = {str(track) for track in pred.track.tolist()}
+        tracks = {str(track) for track in pred.masks.track.tolist()}
         keeps_ids = self._task == "exemplar_guided" and not self._ids_are_given
         return {
             "in_result": bool(entries),
@@ -129,8 +129,8 @@ class Burst:
             "other_id": self._ids_are_given and any(values.get("id", truth.id) != truth.id for _, values in entries),
             "other_tracks": keeps_ids and bool(tracks) and not tracks & truth.categories.keys(),
             "masks": len(pred),
-            "empty_masks": int(np.count_nonzero(pred.area == 0)),
-            "unknown_classes": sum(category not in NAMES for category in pred.category.tolist()),
+            "empty_masks": pred.empty,
+            "unknown_classes": sum(category not in NAMES for category in pred.masks.category.tolist()),
         }
 
 

@@ -1,5 +1,6 @@
 """The masks of a sequence of BURST as columns, after the reading rules of the official tools."""
 
+import bisect
 import dataclasses
 import itertools
 import math
@@ -10,7 +11,7 @@ import numpy as np
 
 from data.errors import DataError
 from data.fields import field, fits, shortened
-from data.rle import CorruptRle, measure
+from data.rle import CorruptRle, Shapes, measure
 from tarvis_jax.evaluation.burst_classes import DROPPED, merged
 from tarvis_jax.evaluation.burst_files import Entry, Truth
 
@@ -23,46 +24,62 @@ CategoryOf = Callable[[Entry, str], int]  # category of a track of a result, by 
 class Masks:
     """n masks of a sequence, in the order in which the official tools see them."""
 
-    counts: list[str]  # compressed COCO RLE of the sequence's size
+    where: str  # they stand, for messages
+    counts: list[Any]  # what should be compressed COCO RLEs of the sequence's size
     frame: np.ndarray  # int [n]
     track: np.ndarray  # int [n]
     category: np.ndarray  # int [n], merged
     score: np.ndarray  # float64 [n]
-    area: np.ndarray  # int [n], pixels
-    box: np.ndarray  # float64 [n, 4], tight (x, y, w, h) in pixels; of an empty mask zeros
 
     def __len__(self) -> int:
         return len(self.counts)
 
     @property
     def columns(self) -> tuple[np.ndarray, ...]:
-        """All but the counts."""
-        return self.frame, self.track, self.category, self.score, self.area, self.box
+        """The arrays."""
+        return self.frame, self.track, self.category, self.score
 
-    def select(self, indices: np.ndarray) -> "Masks":
+    def select(self, chosen: np.ndarray) -> "Masks":
         """The masks with these indices."""
-        return Masks([self.counts[i] for i in indices.tolist()], *(column[indices] for column in self.columns))
+        return Masks(self.where, [self.counts[i] for i in chosen.tolist()], *(column[chosen] for column in self.columns))
 
     def as_one_class(self, category: int) -> "Masks":
         """The masks with the same category each."""
         return dataclasses.replace(self, category=np.full(len(self), category))
 
 
+@dataclasses.dataclass(frozen=True)
+class Side:
+    """The masks of the ground truth or of the prediction, and which of the `shapes` (int [n]) each of them is."""
+
+    masks: Masks
+    shapes: Shapes
+    row: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    @property
+    def empty(self) -> int:
+        """How many masks have no pixel."""
+        return int(np.count_nonzero(self.shapes.area[self.row] == 0))
+
+
 def true_masks(truth: Truth) -> Masks:
-    """The masks of the ground truth, without distractors."""
+    """The masks of the ground truth, without distractors; their RLEs are not looked at."""
     return _read_all([truth.entry], truth, lambda _, key: truth.categories[key], own_categories=False)
 
 
 def predicted_masks(truth: Truth, entries: Sequence[Entry], category_of: CategoryOf, own_categories: bool) -> Masks:
-    """The masks of a result in the images that the ground truth has, at most `MAX_DETECTIONS` an image.
+    """The masks of a result in the images that the ground truth has; their RLEs are not looked at.
 
     With `own_categories`, the "category_id" of a mask is its category; else, and where it has none, `category_of` its track is.
     """
-    return _limit(_read_all(entries, truth, category_of, own_categories))
+    return _read_all(entries, truth, category_of, own_categories)
 
 
 def _read_all(entries: Sequence[Entry], truth: Truth, category_of: CategoryOf, own_categories: bool) -> Masks:
-    """The masks of the parts of a sequence that are not dropped, each whole and alone under its track id in its frame."""
+    """The masks of the parts of a sequence that are not dropped, each alone under its track id in its frame."""
     parts = [_read(entry, truth, category_of, own_categories) for entry in entries]
     masks = parts[0] if len(parts) == 1 else _join(parts)
     keys = masks.frame * 2**31 + masks.track
@@ -70,18 +87,19 @@ def _read_all(entries: Sequence[Entry], truth: Truth, category_of: CategoryOf, o
     if (in_order[1:] == in_order[:-1]).any():
         first = set(np.unique(keys, return_index=True)[1].tolist())
         twice = next(i for i in range(len(masks)) if i not in first)
-        raise DataError(f"{_place(entries[0], truth, masks.frame[twice], masks.track[twice])}: it stands there twice")
+        raise DataError(f"{_place(masks, twice, truth)}: it stands there twice")
     return masks
 
 
 def _join(parts: Sequence[Masks]) -> Masks:
-    none = Masks([], *(np.empty(0, int) for _ in range(3)), np.empty(0), np.empty(0, int), np.empty((0, 4)))
+    none = Masks("", [], *(np.empty(0, int) for _ in range(3)), np.empty(0))
     columns = zip(*(part.columns for part in (none, *parts)), strict=True)
-    return Masks([string for part in parts for string in part.counts], *map(np.concatenate, columns))
+    where = parts[0].where if parts else ""
+    return Masks(where, [string for part in parts for string in part.counts], *map(np.concatenate, columns))
 
 
 def _read(entry: Entry, truth: Truth, category_of: CategoryOf, own_categories: bool) -> Masks:
-    """The masks of one entry that are not dropped, each whole."""
+    """The masks of one entry that are not dropped."""
     where, values = entry
     frames = [truth.frame_of_path.get(path) for path in values["annotated_image_paths"]]
     known = [frame is not None for frame in frames]  # results may have any frame rate
@@ -96,11 +114,8 @@ def _read(entry: Entry, truth: Truth, category_of: CategoryOf, own_categories: b
     frame = np.repeat(np.array(list(itertools.compress(frames, known)), int), list(map(len, images)))
     track = _by_key(keys, lambda key: _track_id(key, where))
     category = _categories(keys, own, lambda key: category_of(entry, key), where)
-    columns = frame, track, category, _as_scores(scores, keys, where)
-    if DROPPED in category:
-        kept = category != DROPPED
-        counts, columns = list(itertools.compress(counts, kept.tolist())), [column[kept] for column in columns]
-    return Masks(counts, *columns, *_measure(counts, entry, truth, *columns[:2]))
+    masks = Masks(where, counts, frame, track, category, _as_scores(scores, keys, where))
+    return masks.select(np.flatnonzero(category != DROPPED)) if DROPPED in category else masks
 
 
 def _check_rles(entry: Entry, known: Sequence[bool]) -> None:
@@ -150,34 +165,44 @@ def _is_finite(score: Any) -> bool:
     return type(score) in (int, float) and fits(score) and math.isfinite(score)
 
 
-def _measure(
-    counts: Sequence[Any], entry: Entry, truth: Truth, frame: np.ndarray, track: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Areas and boxes of the masks."""
+def measure_all(truth: Truth, sides: Sequence[Masks]) -> list[Side]:
+    """The masks of both sides of a sequence, which are checked: each must be whole."""
+    counts = list(itertools.chain.from_iterable(masks.counts for masks in sides))
+    stops = list(itertools.accumulate(map(len, sides)))
+
+    def place(index: int) -> str:
+        side = bisect.bisect(stops, index)
+        return _place(sides[side], index - stops[side], truth)  # counted from the side's end
+
     if set(map(type, counts)) - {str}:
         bad = next(i for i, string in enumerate(counts) if not isinstance(string, str))
-        expected = "expected the counts of a compressed RLE (a string) as 'rle'"
-        raise DataError(f"{_place(entry, truth, frame[bad], track[bad])}: {expected}")
+        raise DataError(f"{place(bad)}: expected the counts of a compressed RLE (a string) as 'rle'")
     try:
-        return measure(counts, truth.height, truth.width)
+        shapes = measure(counts, truth.height, truth.width)
     except CorruptRle as error:
-        raise DataError(f"{_place(entry, truth, frame[error.index], track[error.index])}: {error}") from None
+        raise DataError(f"{place(error.index)}: {error}") from None
+    return [Side(masks, shapes, np.arange(stop - len(masks), stop)) for masks, stop in zip(sides, stops, strict=True)]
 
 
-def _place(entry: Entry, truth: Truth, frame: int, track: int) -> str:
-    return f"{entry[0]}: image {truth.paths[frame]}, track {track}"
+def _place(masks: Masks, index: int, truth: Truth) -> str:
+    return f"{masks.where}: image {truth.paths[masks.frame[index]]}, track {masks.track[index]}"
 
 
-def _limit(masks: Masks) -> Masks:
-    """The masks image by image, in the order of the images' first appearance; of a crowded image the best, by score."""
+def limit(side: Side) -> Side:
+    """The masks image by image, in the order of the images' first appearance.
+
+    At most `MAX_DETECTIONS` of an image, those with the best scores.
+    """
+    masks = side.masks
     sizes = np.bincount(masks.frame)
     starts = np.flatnonzero(np.diff(masks.frame, prepend=-1))
     if sizes.max(initial=0) <= MAX_DETECTIONS and len(starts) == np.count_nonzero(sizes):
-        return masks
+        return side
     crowded = sizes > MAX_DETECTIONS
     first_seen = np.zeros(len(crowded), int)
     first_seen[masks.frame[::-1]] = np.arange(len(masks))[::-1]
     order = np.lexsort((np.where(crowded[masks.frame], -masks.score, 0), first_seen[masks.frame]))
     starts = np.flatnonzero(np.diff(masks.frame[order], prepend=-1))
     place = np.arange(len(masks)) - np.repeat(starts, np.diff(starts, append=len(masks)))
-    return masks.select(order[place < MAX_DETECTIONS])
+    kept = order[place < MAX_DETECTIONS]
+    return Side(masks.select(kept), side.shapes, side.row[kept])

@@ -7,10 +7,9 @@ import dataclasses
 from collections.abc import Collection
 
 import numpy as np
-from pycocotools import mask as coco_mask
 
 from tarvis_jax.evaluation.burst_files import Truth
-from tarvis_jax.evaluation.burst_masks import Masks
+from tarvis_jax.evaluation.burst_masks import Masks, Side
 from tarvis_jax.evaluation.hota import EPSILON, Detections, HotaState, Pairs, assign, hota_by_class, pair_up
 from tarvis_jax.evaluation.track_ap import Matches
 from tarvis_jax.evaluation.track_iou import TrackMasks, grouped_ious
@@ -26,7 +25,7 @@ class ClassScores:
 
 
 def score_hota(
-    gt: Masks, pred: Masks, truth: Truth, evaluated: Collection[int], *, similarity: str, removes_unlabelled: bool
+    gt: Side, pred: Side, truth: Truth, evaluated: Collection[int], *, similarity: str, removes_unlabelled: bool
 ) -> dict[int, ClassScores]:
     """HOTA of the `evaluated` classes that have masks in the sequence, by category id.
 
@@ -34,17 +33,15 @@ def score_hota(
     the sequence's annotators did not look for are removed first.
     """
     is_scored = np.zeros(len(truth.paths), bool)
-    is_scored[gt.frame] = True
-    gt_chosen = _among(gt.category, evaluated)
-    pred_chosen = _among(pred.category, evaluated) & is_scored[pred.frame]
-    classes = np.array(sorted({*gt.category[gt_chosen].tolist(), *pred.category[pred_chosen].tolist()}), int)
-    gts, gt_order = _detections(gt, gt_chosen, classes, len(is_scored))
-    preds, pred_order = _detections(pred, pred_chosen, classes, len(is_scored))
+    is_scored[gt.masks.frame] = True
+    gt_chosen = _among(gt.masks.category, evaluated)
+    pred_chosen = _among(pred.masks.category, evaluated) & is_scored[pred.masks.frame]
+    classes = np.array(sorted({*gt.masks.category[gt_chosen].tolist(), *pred.masks.category[pred_chosen].tolist()}), int)
+    gts, gt_order = _detections(gt.masks, gt_chosen, classes, len(is_scored))
+    preds, pred_order = _detections(pred.masks, pred_chosen, classes, len(is_scored))
     pairs = pair_up(gts.group, preds.group)
     of_masks = Pairs(gt_order[pairs.gt], pred_order[pairs.pred], pairs.group)
-    similarities = (
-        _box_ious(gt, pred, of_masks) if similarity == "box" else _mask_ious(gt, pred, of_masks, [truth.height, truth.width])
-    )
+    similarities = _box_ious(gt, pred, of_masks) if similarity == "box" else _mask_ious(gt, pred, of_masks)
     if removes_unlabelled:
         kept = _labelled(gts, preds, pairs, similarities, truth, classes)
         of_kept = kept[pairs.pred]
@@ -82,24 +79,22 @@ def _counts(gts: Detections, preds: Detections, num_classes: int, num_frames: in
     return [{**dict(zip(("Dets", "GT_Dets", "IDs", "GT_IDs"), row, strict=True)), "Frames": num_frames} for row in rows]
 
 
-def _box_ious(gt: Masks, pred: Masks, pairs: Pairs) -> np.ndarray:
+def _box_ious(gt: Side, pred: Side, pairs: Pairs) -> np.ndarray:
     """IoUs of the boxes of pairs of masks, float64 [k]."""
-    gt_low, gt_size = np.split(gt.box[pairs.gt], 2, axis=1)
-    pred_low, pred_size = np.split(pred.box[pairs.pred], 2, axis=1)
+    gt_low, gt_size = np.split(gt.shapes.box[gt.row[pairs.gt]], 2, axis=1)
+    pred_low, pred_size = np.split(pred.shapes.box[pred.row[pairs.pred]], 2, axis=1)
     overlap = np.minimum(gt_low + gt_size, pred_low + pred_size) - np.maximum(gt_low, pred_low)
     intersection = np.maximum(overlap, 0).prod(axis=1)
     union = gt_size.prod(axis=1) + pred_size.prod(axis=1) - intersection
     return np.divide(intersection, union, out=np.zeros(len(union)), where=union > 0)
 
 
-def _mask_ious(gt: Masks, pred: Masks, pairs: Pairs, size: list[int]) -> np.ndarray:
-    """IoUs of pairs of masks of a size [h, w], float64 [k]."""
-    ious = np.zeros(len(pairs.group))
-    for block, columns in pairs.blocks(np.flatnonzero(np.bincount(pairs.group))):
-        gts = [{"size": size, "counts": gt.counts[i]} for i in pairs.gt[block][::columns].tolist()]
-        preds = [{"size": size, "counts": pred.counts[i]} for i in pairs.pred[block][:columns].tolist()]
-        ious[block] = coco_mask.iou(gts, preds, [0] * columns).ravel()
-    return np.nan_to_num(ious)  # two empty masks have none
+def _mask_ious(gt: Side, pred: Side, pairs: Pairs) -> np.ndarray:
+    """IoUs of pairs of masks, float64 [k]."""
+    g, p = gt.row[pairs.gt], pred.row[pairs.pred]
+    shared = gt.shapes.shared(g, p)
+    union = gt.shapes.area[g] + pred.shapes.area[p] - shared
+    return np.divide(shared, union, out=np.zeros(len(union)), where=union > 0)
 
 
 def _labelled(
@@ -119,17 +114,17 @@ def _labelled(
 
 
 def match_classes(
-    gt: Masks, pred: Masks, truth: Truth, evaluated: Collection[int], reusable: Collection[int] = ()
+    gt: Side, pred: Side, truth: Truth, evaluated: Collection[int], reusable: Collection[int] = ()
 ) -> dict[int, Matches]:
     """Track mAP's matches of the `evaluated` classes that have tracks in the sequence, by category id.
 
     A track has the category of its first mask. Predicted tracks count where the class is in the sequence or known to be absent;
     `reusable` are ids of predicted tracks, see `track_map.match_tracks`.
     """
-    gts = _Tracks.of(gt, evaluated)
-    preds = _Tracks.of(pred, set(evaluated) & (set(gts.category.tolist()) | truth.negative))
+    gts = _Tracks.of(gt.masks, evaluated)
+    preds = _Tracks.of(pred.masks, set(evaluated) & (set(gts.category.tolist()) | truth.negative))
     classes = np.unique(np.concatenate([gts.category, preds.category]))
-    ious = grouped_ious(preds.grouped(pred, classes), gts.grouped(gt, classes), truth.height, truth.width)
+    ious = grouped_ious(preds.grouped(pred, classes), gts.grouped(gt, classes), gt.shapes)
     exhaustive = ~_among(preds.category, truth.not_exhaustive)
     leaves_free = _among(preds.id, reusable)
     return match_tracks_by_class(ious, preds.score, preds.category, gts.category, exhaustive=exhaustive, reusable=leaves_free)
@@ -161,12 +156,9 @@ class _Tracks:
         place[order] = np.arange(len(order))
         return cls(masks.category[first][order], ids[order], scores[order], place[track])
 
-    def grouped(self, masks: Masks, classes: np.ndarray) -> TrackMasks:
+    def grouped(self, side: Side, classes: np.ndarray) -> TrackMasks:
         """Their masks, to be compared in each frame with those of tracks of the same class; `classes` (ascending) has all."""
         chosen = np.flatnonzero(self.of_mask >= 0)
         track = self.of_mask[chosen]
-        group = masks.frame[chosen] * len(classes) + np.searchsorted(classes, self.category)[track]
-        order = np.argsort(group, kind="stable")
-        chosen = chosen[order]
-        counts = [masks.counts[i] for i in chosen.tolist()]
-        return TrackMasks(counts, group[order], track[order], masks.area[chosen], len(self.id))
+        group = side.masks.frame[chosen] * len(classes) + np.searchsorted(classes, self.category)[track]
+        return TrackMasks.sort(group, track, side.row[chosen], len(self.id))

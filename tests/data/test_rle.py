@@ -1,4 +1,4 @@
-"""Areas and boxes of encoded masks against pycocotools and decoded masks; broken strings against decoding by hand."""
+"""Areas, boxes and overlaps of encoded masks against pycocotools and decoded masks; broken strings against decoding by hand."""
 
 import doctest
 
@@ -19,10 +19,14 @@ def _encode(mask):
 
 
 def _check(counts, height, width):
-    areas, boxes = rle.measure(counts, height, width)
+    shapes = rle.measure(counts, height, width)
     encoded = [{"size": [height, width], "counts": text} for text in counts]
-    np.testing.assert_array_equal(boxes, coco_mask.toBbox(encoded))
-    np.testing.assert_array_equal(areas, [coco_mask.area(single) for single in encoded])
+    np.testing.assert_array_equal(shapes.box, coco_mask.toBbox(encoded))
+    np.testing.assert_array_equal(shapes.area, [coco_mask.area(single) for single in encoded])
+    chosen = encoded[:30]
+    i, j = np.indices((len(encoded), len(chosen))).reshape(2, -1)
+    expected = coco_mask.iou(encoded, chosen, [1] * len(chosen)) * shapes.area[:, None]
+    np.testing.assert_allclose(shapes.shared(i, j), np.nan_to_num(expected).ravel(), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("block", [1, 300, 100_000])
@@ -35,12 +39,21 @@ def test_areas_and_boxes(shape, block, monkeypatch):
     masks += [np.eye(np.prod(shape))[place].reshape(shape) > 0 for place in (0, -1)] if shape[0] < 100 else []
     counts = [_encode(mask) for mask in masks]
     _check([counts[i] for i in rng.permutation(len(counts))], *shape)
-    np.testing.assert_array_equal(rle.measure(counts, *shape)[0], [mask.sum() for mask in masks])
+    np.testing.assert_array_equal(rle.measure(counts, *shape).area, [mask.sum() for mask in masks])
 
 
 def test_no_masks():
-    areas, boxes = rle.measure([], 37, 23)
-    assert areas.shape == (0,) and boxes.shape == (0, 4)
+    shapes = rle.measure([], 37, 23)
+    assert shapes.area.shape == (0,) and shapes.box.shape == (0, 4)
+    assert shapes.shared(np.zeros(0, int), np.zeros(0, int)).shape == (0,)
+
+
+def test_shared_pixels_of_decoded_masks():
+    rng = np.random.default_rng(5)
+    masks = np.stack([_draw(rng, (12, 9)) for _ in range(40)])
+    shapes = rle.measure([_encode(mask) for mask in masks], 12, 9)
+    i, j = rng.integers(0, 40, (2, 500))
+    np.testing.assert_array_equal(shapes.shared(i, j), (masks[i] & masks[j]).sum(axis=(1, 2)))
 
 
 def test_large_masks():
@@ -69,7 +82,7 @@ def test_broken_strings():
         runs = _decode_by_hand(bytes(broken))
         if runs is not None and sum(runs) == 72 and min(runs) >= 0:
             passed += 1
-            assert rle.measure([whole, bytes(broken)], 9, 8)[0][1] == sum(runs[1::2])
+            assert rle.measure([whole, bytes(broken)], 9, 8).area[1] == sum(runs[1::2])
         else:
             with pytest.raises(rle.CorruptRle) as raised:
                 rle.measure([whole, bytes(broken), whole], 9, 8)
