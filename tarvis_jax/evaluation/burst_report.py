@@ -67,12 +67,17 @@ def _per_sequence(states: Mapping[str, State], names: Sequence[str]) -> Table:
     rows = []
     for sequence, state in states.items():
         true = [entry for entry in state["classes"]["all"].values() if entry.get("counts", {}).get("GT_Dets")]
-        scores = [HotaState.from_json(entry["hota"]).scores() for entry in true]
-        means = [100 * float(np.mean([row[name] for row in scores])) if scores else np.nan for name in names]
+        scores = _joined([entry["hota"] for entry in true]).scores() if true else {}
+        means = [100 * float(scores[name].mean()) if true else np.nan for name in names]
         counts = [sum(entry["counts"][key] for entry in true) for key in ("GT_IDs", "IDs", "GT_Dets", "Dets")]
         rows.append([sequence, *means, *counts])
     columns = [f"{name} (mean over its classes)" for name in names]
     return Table("per_sequence", ["Sequence", *columns, "Tracks", "Predicted tracks", "Masks", "Predicted masks"], rows)
+
+
+def _joined(states: Sequence[Mapping[str, Sequence[float]]]) -> HotaState:
+    """States as `HotaState.to_json` wrote them in one."""
+    return HotaState.from_json({key: [state[key] for state in states] for key in states[0]})
 
 
 def _curve(name: str, totals: Totals) -> Curve:

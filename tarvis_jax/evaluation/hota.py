@@ -14,6 +14,7 @@ k pairs of them, a = 19 thresholds.
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,7 @@ SCORES = ("HOTA", "DetA", "AssA", "DetRe", "DetPr", "AssRe", "AssPr", "LocA", "O
 
 @dataclasses.dataclass(frozen=True)
 class HotaState:
-    """What HOTA needs to know of a video, or of several (`combine`); float64 [a] each."""
+    """What HOTA needs to know of a video, or of several (`combine`); float64 [a] each, or [n, a] of n at once."""
 
     tp: np.ndarray
     fn: np.ndarray
@@ -37,7 +38,7 @@ class HotaState:
     loc_a: np.ndarray
 
     def scores(self) -> dict[str, np.ndarray]:
-        """The values of `SCORES` as fractions, float64 [a] each; usually their means over a are reported."""
+        """The values of `SCORES` as fractions, float64 [..., a] each; usually their means over a are reported."""
         det_a = self.tp / np.maximum(1.0, self.tp + self.fn + self.fp)
         det_re = self.tp / np.maximum(1.0, self.tp + self.fn)
         det_pr = self.tp / np.maximum(1.0, self.tp + self.fp)
@@ -50,8 +51,8 @@ class HotaState:
         return {field.name: getattr(self, field.name).tolist() for field in dataclasses.fields(self)}
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Sequence[float]]) -> "HotaState":
-        """The state that `to_json` wrote."""
+    def from_json(cls, values: Mapping[str, Sequence[Any]]) -> "HotaState":
+        """The state that `to_json` wrote; of n such states at once, if each value is the list of theirs."""
         return cls(**{name: np.array(numbers, float) for name, numbers in values.items()})
 
 
@@ -169,14 +170,15 @@ def hota_by_class(
 
 def combine(states: Sequence[HotaState]) -> HotaState:
     """The state of several videos, or of several classes, together; of no video: no detections at all."""
-    zeros = np.zeros(len(ALPHAS))
-    tp, fn, fp = (sum((getattr(state, name) for state in states), zeros) for name in ("tp", "fn", "fp"))
-    ass_a, ass_re, ass_pr = (
-        sum((getattr(state, name) * state.tp for state in states), zeros) / np.maximum(1.0, tp)
-        for name in ("ass_a", "ass_re", "ass_pr")
+    names = [field.name for field in dataclasses.fields(HotaState)]
+    every = {name: np.array([getattr(state, name) for state in states], float).reshape(-1, len(ALPHAS)) for name in names}
+    tp, fn, fp = (every[name].sum(axis=0) for name in ("tp", "fn", "fp"))
+    ass_a, ass_re, ass_pr, located = (
+        (every[name] * every["tp"]).sum(axis=0) for name in ("ass_a", "ass_re", "ass_pr", "loc_a")
     )
-    located = sum((state.loc_a * state.tp for state in states), zeros)
-    return HotaState(tp, fn, fp, ass_a, ass_re, ass_pr, np.maximum(1e-10, located) / np.maximum(1e-10, tp))
+    found = np.maximum(1.0, tp)
+    loc_a = np.maximum(1e-10, located) / np.maximum(1e-10, tp)
+    return HotaState(tp, fn, fp, ass_a / found, ass_re / found, ass_pr / found, loc_a)
 
 
 def assign(pairs: Pairs, scores: np.ndarray) -> np.ndarray:

@@ -1,6 +1,5 @@
 """What an evaluation shows and leaves: a table to read, `results.json`, CSV files, pictures."""
 
-import csv
 import io
 import json
 import math
@@ -92,6 +91,8 @@ def write(results: Results, output: Path, *, plot: bool = False) -> None:
 
 def csv_text(table: Table) -> str:
     """A CSV file: floats in full precision, NaN as nothing, text as it is."""
+    import csv  # for --output alone
+
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(table.columns)
