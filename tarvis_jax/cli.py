@@ -1,6 +1,7 @@
 """What the commands with plain flags share: one clear line for a mistake, exit status 2."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn
@@ -8,6 +9,7 @@ from typing import NoReturn
 from tarvis_jax.errors import UserError, closest
 
 USER_MISTAKE = 2
+NO_READER = 128 + 13  # what a shell reports for a program that SIGPIPE ends, as it ends most of them
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -24,6 +26,10 @@ class ArgumentParser(argparse.ArgumentParser):
             self.error(f"unknown argument {unknown[0]}; {closest(unknown[0].split('=')[0], flags)}")
         return known, unknown
 
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """As argparse's; nobody may read the help to its end."""
+        super().exit(_written(status), message)
+
     def error(self, message: str) -> NoReturn:
         self.exit(USER_MISTAKE, f"error: {message} (see {self.prog} --help)\n")
 
@@ -35,9 +41,26 @@ def check_command(parser: ArgumentParser, argv: Sequence[str], commands: Iterabl
 
 
 def exit_status(command: Callable[[], int | None]) -> int:
-    """Runs a command; a `UserError` becomes one line on standard error and exit status 2."""
+    """Runs a command and returns its exit status.
+
+    A `UserError` becomes one line on standard error and `USER_MISTAKE`. Where nobody reads the output any more (`| head -1`),
+    the command ends silently with `NO_READER`.
+    """
     try:
-        return command() or 0
+        status = command() or 0
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
-        return USER_MISTAKE
+        status = USER_MISTAKE
+    except BrokenPipeError:
+        status = NO_READER
+    return _written(status)
+
+
+def _written(status: int) -> int:
+    """The exit status when everything is printed; what nobody reads is dropped, or Python complains of it when it ends."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NO_READER
+    return status

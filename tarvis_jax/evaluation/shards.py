@@ -40,13 +40,17 @@ class Job:
 
 
 def _fingerprint(pred: Path) -> str:
-    """Tells results apart: a digest of a file, or of a folder's PNGs by name and size, as reading all of them takes long."""
+    """Tells results apart: a digest of a file, or of a folder: of its pred.json, and of its PNGs by name and size.
+
+    Reading all PNGs takes long.
+    """
     import hashlib  # brings OpenSSL, which a whole run does not need
 
     digest = hashlib.sha256()
-    if pred.is_file():
-        digest.update(pred.read_bytes())
-    else:
+    for file in (pred, pred / "pred.json"):
+        if file.is_file():
+            digest.update(file.read_bytes())
+    if pred.is_dir():
         for png in sorted(pred.rglob("*.png")):
             digest.update(f"{png.relative_to(pred).as_posix()} {png.stat().st_size}\n".encode())
     return digest.hexdigest()

@@ -1,6 +1,7 @@
 """The commands of the video benchmarks, from outside: keys of results.json, shards, mistakes."""
 
 import json
+import shutil
 
 import pytest
 
@@ -40,6 +41,18 @@ def test_shards_and_workers_give_the_same(case, run, tmp_path):
         assert run(*flags, f"--output={tmp_path / 'shards'}", f"--shard={index}/2")[0] == 0
     assert run(*flags, f"--output={tmp_path / 'merged'}", "--merge", tmp_path / "shards")[0] == 0
     assert_equal_numbers(results(tmp_path / "merged"), whole, tolerance=0)
+
+
+@pytest.mark.parametrize("name", ["cityscapes_vps", "vipseg"])
+def test_shards_of_another_pred_json(name, shared, run, fails, tmp_path):
+    """Of the same PNGs, as their names and sizes are the same."""
+    gt, pred, _ = CASES[name]
+    copied = shutil.copytree(shared / "evaluation" / pred, tmp_path / "pred")
+    flags = [name, f"--gt={shared / 'evaluation' / gt}", f"--pred={copied}"]
+    assert run(*flags, "--shard=0/1", f"--output={tmp_path / 'shards'}")[0] == 0
+    assert run(*flags, "--merge", tmp_path / "shards")[0] == 0
+    (copied / "pred.json").write_text(json.dumps(json.loads((copied / "pred.json").read_text()) | {"note": ""}))
+    assert "other predictions" in fails(*flags, "--merge", tmp_path / "shards")
 
 
 def test_mistakes_are_one_line(case, fails):
