@@ -4,6 +4,7 @@ Letters: g true and p predicted masks, k pairs of them of the same frame and cla
 """
 
 import dataclasses
+import itertools
 from collections.abc import Collection
 
 import numpy as np
@@ -72,8 +73,9 @@ def _counts(gts: Detections, preds: Detections, num_classes: int, num_frames: in
     """For each class the numbers of detections and tracks, and of frames."""
     columns = []
     for side in (preds, gts):
-        first = np.unique(side.track, return_index=True)[1]
-        columns += [np.bincount(side.category[rows], minlength=num_classes).tolist() for rows in (slice(None), first)]
+        of_track = np.full(side.track.max(initial=-1) + 1, num_classes)
+        of_track[side.track] = side.category
+        columns += [np.bincount(of, minlength=num_classes + 1)[:num_classes].tolist() for of in (side.category, of_track)]
     dets, ids, gt_dets, gt_ids = columns
     rows = zip(dets, gt_dets, ids, gt_ids, strict=True)
     return [{**dict(zip(("Dets", "GT_Dets", "IDs", "GT_IDs"), row, strict=True)), "Frames": num_frames} for row in rows]
@@ -127,34 +129,40 @@ def match_classes(
     ious = grouped_ious(preds.grouped(pred, classes), gts.grouped(gt, classes), gt.shapes)
     exhaustive = ~_among(preds.category, truth.not_exhaustive)
     leaves_free = _among(preds.id, reusable)
-    return match_tracks_by_class(ious, preds.score, preds.category, gts.category, exhaustive=exhaustive, reusable=leaves_free)
+    return match_tracks_by_class(
+        ious, preds.scores(pred.masks), preds.category, gts.category, exhaustive=exhaustive, reusable=leaves_free
+    )
 
 
 @dataclasses.dataclass(frozen=True)
 class _Tracks:
     """t tracks in the order of their first masks.
 
-    category, id: int [t]. score: float64 [t], mean over the masks.
+    category, id: int [t].
     of_mask: int [n], the index of each mask's track, or -1.
     """
 
     category: np.ndarray
     id: np.ndarray
-    score: np.ndarray
     of_mask: np.ndarray
 
     @classmethod
     def of(cls, masks: Masks, classes: Collection[int]) -> "_Tracks":
         """The tracks of these classes."""
         ids, first, track = np.unique(masks.track, return_index=True, return_inverse=True)
-        in_time = np.lexsort((masks.frame, track))
-        starts = np.searchsorted(track[in_time], np.arange(len(ids)))
-        scores = np.array([part.mean() for part in np.split(masks.score[in_time], starts[1:])] if len(ids) else [], float)
         order = np.argsort(first)
-        order = order[_among(masks.category[first][order], classes)]
+        order = order[_among(masks.category[first[order]], classes)]
         place = np.full(len(ids), -1)
         place[order] = np.arange(len(order))
-        return cls(masks.category[first][order], ids[order], scores[order], place[track])
+        return cls(masks.category[first[order]], ids[order], place[track])
+
+    def scores(self, masks: Masks) -> np.ndarray:
+        """Mean scores of their masks, float64 [t]; added up in time, as the last digit decides between tracks."""
+        in_time = np.lexsort((masks.frame, self.of_mask))
+        stops = np.searchsorted(self.of_mask[in_time], np.arange(len(self.id) + 1))
+        scores = masks.score[in_time]
+        sums = [np.add.reduce(scores[start:stop]) for start, stop in itertools.pairwise(stops.tolist())]
+        return np.array(sums, float) / np.diff(stops)
 
     def grouped(self, side: Side, classes: np.ndarray) -> TrackMasks:
         """Their masks, to be compared in each frame with those of tracks of the same class; `classes` (ascending) has all."""
