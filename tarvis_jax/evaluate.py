@@ -10,6 +10,7 @@ Needs neither JAX nor PyTorch (requirements-eval.txt). docs/evaluation.md has th
 
 import argparse
 import dataclasses
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -292,6 +293,7 @@ def _run(arguments: argparse.Namespace) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Evaluates as the command line says; returns the exit status."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # no measure multiplies matrices; threads cost time when numpy starts
+    gc.set_threshold(100_000)  # files of masks are many objects, which none of the searches for unused cycles finds in one
     argv = sys.argv[1:] if argv is None else argv
     asked = argv[:1] if argv[:1] and argv[0] in COMMANDS else COMMANDS
     parser = command_line(asked)  # the others' flags take their time

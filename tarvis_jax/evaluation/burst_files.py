@@ -149,6 +149,8 @@ def _check_images(images: Sequence[Any], masks: Sequence[Any], where: str) -> No
     """Raises `DataError` unless there is an object of masks for the name of each image; the masks are not looked at."""
     if len(images) != len(masks):
         raise DataError(f"{where}: {len(images)} 'annotated_image_paths', but {len(masks)} 'segmentations'; expected one each")
+    if set(map(type, images)) <= {str} and set(map(type, masks)) <= {dict}:
+        return
     for image, of_image in zip(images, masks, strict=True):
         if not isinstance(image, str):
             raise DataError(f"{where}: expected names of images in 'annotated_image_paths', found {shortened(image)}")

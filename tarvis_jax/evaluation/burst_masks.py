@@ -2,6 +2,7 @@
 
 import bisect
 import dataclasses
+import functools
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -33,6 +34,11 @@ class Masks:
 
     def __len__(self) -> int:
         return len(self.counts)
+
+    @functools.cached_property
+    def tracks(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The ids of the t tracks, ascending, the first mask of each, and which track each mask is of, int [t], [t], [n]."""
+        return np.unique(self.track, return_index=True, return_inverse=True)
 
     @property
     def columns(self) -> tuple[np.ndarray, ...]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tarvis_jax.evaluation.burst_files import Truth
 from tarvis_jax.evaluation.burst_masks import Masks, Side
-from tarvis_jax.evaluation.hota import EPSILON, Detections, HotaState, Pairs, assign, hota_by_class, pair_up
+from tarvis_jax.evaluation.hota import EPSILON, Detections, HotaState, Pairs, assign, hota_by_class, number, pair_up
 from tarvis_jax.evaluation.track_ap import Matches
 from tarvis_jax.evaluation.track_iou import TrackMasks, grouped_ious
 from tarvis_jax.evaluation.track_map import match_tracks_by_class
@@ -65,8 +65,9 @@ def _detections(masks: Masks, chosen: np.ndarray, classes: np.ndarray, num_frame
     group = category * num_frames + masks.frame
     indices = np.flatnonzero(chosen)
     indices = indices[np.argsort(group[indices], kind="stable")]
-    keys = category[indices] * 2**31 + masks.track[indices]
-    return Detections(group[indices], np.unique(keys, return_inverse=True)[1], category[indices]), indices
+    ids, _, track = masks.tracks
+    keys = category[indices] * len(ids) + track[indices]
+    return Detections(group[indices], number(keys, len(classes) * len(ids))[1], category[indices]), indices
 
 
 def _counts(gts: Detections, preds: Detections, num_classes: int, num_frames: int) -> list[dict[str, int]]:
@@ -125,7 +126,7 @@ def match_classes(
     """
     gts = _Tracks.of(gt.masks, evaluated)
     preds = _Tracks.of(pred.masks, set(evaluated) & (set(gts.category.tolist()) | truth.negative))
-    classes = np.unique(np.concatenate([gts.category, preds.category]))
+    classes = np.array(sorted({*gts.category.tolist(), *preds.category.tolist()}), int)
     ious = grouped_ious(preds.grouped(pred, classes), gts.grouped(gt, classes), gt.shapes)
     exhaustive = ~_among(preds.category, truth.not_exhaustive)
     leaves_free = _among(preds.id, reusable)
@@ -149,7 +150,7 @@ class _Tracks:
     @classmethod
     def of(cls, masks: Masks, classes: Collection[int]) -> "_Tracks":
         """The tracks of these classes."""
-        ids, first, track = np.unique(masks.track, return_index=True, return_inverse=True)
+        ids, first, track = masks.tracks
         order = np.argsort(first)
         order = order[_among(masks.category[first[order]], classes)]
         place = np.full(len(ids), -1)
