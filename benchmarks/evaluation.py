@@ -79,6 +79,9 @@ SETS = {
     "davis_long": _drawn(DavisSize(sequences=1, frames=5000, objects=2, radius=(40, 110), plain_frames=40), davis_flags),
     "davis_crowd": _drawn(DavisSize(sequences=1, frames=60, objects=200, radius=(10, 25), plain_frames=2), davis_flags),
     "burst": _drawn(BurstSize(sequences=40, frames=40, tracks=8, classes=20, plain_sequences=2), burst_flags),
+    "burst_sequences": _drawn(BurstSize(sequences=150, frames=20, tracks=6, classes=20, plain_sequences=2), burst_flags),
+    "burst_tracks": _drawn(BurstSize(sequences=19, frames=20, tracks=60, classes=20, plain_sequences=1), burst_flags),
+    "burst_frames": _drawn(BurstSize(sequences=10, frames=300, tracks=8, classes=20, plain_sequences=1), burst_flags),
     "burst_classes": _drawn(BurstSize(sequences=120, frames=20, tracks=6, classes=200, plain_sequences=2), burst_flags),
 }
 
@@ -95,7 +98,7 @@ def run_set(name: str, seed: int, workers: Sequence[int], keep: Path | None = No
         for count in workers:
             usage = measure([sys.executable, "-m", "tarvis_jax.evaluate", *chosen.flags(folder), f"--workers={count}"])
             yield (
-                f"{name:12}{frames:8}{count:9}{usage.cpu_seconds:9.2f}{usage.wall_seconds:9.2f}"
+                f"{name:16}{frames:8}{count:9}{usage.cpu_seconds:9.2f}{usage.wall_seconds:9.2f}"
                 f"{frames / usage.wall_seconds:10.0f}{usage.peak_mib:10.0f}{plain_seconds / usage.cpu_seconds:12.1f}"
             )
 
@@ -108,7 +111,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave the drawn data in DIR/SET")
     arguments = parser.parse_args()
     workers = [int(count) for count in arguments.workers.split(",")]
-    print(f"{'set':12}{'frames':>8}{'workers':>9}{'CPU s':>9}{'wall s':>9}{'frames/s':>10}{'peak MiB':>10}{'plain/CPU':>12}")
+    print(f"{'set':16}{'frames':>8}{'workers':>9}{'CPU s':>9}{'wall s':>9}{'frames/s':>10}{'peak MiB':>10}{'plain/CPU':>12}")
     for name in arguments.sets:
         for line in run_set(name, arguments.seed, workers, arguments.keep):
             print(line, flush=True)
