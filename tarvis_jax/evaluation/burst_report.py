@@ -48,16 +48,16 @@ def _class_name(category: int, task: str) -> str:
 
 def _summary(totals: Totals, means: Mapping[str, Mapping[str, float]], task: str) -> dict[str, Any]:
     scores = {f"{name}_{_SUFFIXES[split]}": value for name, values in means.items() for split, value in values.items()}
-    percents = {_class_name(category, task): total.percent() for category, total in totals["all"].items()}
+    percents = {_class_name(category, task): total.percent for category, total in totals["all"].items()}
     return scores | {"per_class": {name: {key: row[key] for key in ("HOTA", "DetA", "AssA")} for name, row in percents.items()}}
 
 
 def _per_class(totals: Totals, task: str) -> Table:
     """A row a class, of the open world a row a split."""
     if task == "open_world":
-        percents = {split: total.percent() for split, classes in totals.items() for total in classes.values()}
+        percents = {split: total.percent for split, classes in totals.items() for total in classes.values()}
     else:
-        percents = {NAMES[category]: total.percent() for category, total in totals["all"].items()}
+        percents = {NAMES[category]: total.percent for category, total in totals["all"].items()}
     columns = list(next(iter(percents.values()), {}))
     return Table("per_class", ["Class", *columns], [[name, *row.values()] for name, row in percents.items()])
 
@@ -82,7 +82,7 @@ def _joined(states: Sequence[Mapping[str, Sequence[float]]]) -> HotaState:
 
 def _curve(name: str, totals: Totals) -> Curve:
     lines = {
-        split: (100 * np.mean([total.hota.scores()[name] for total in classes.values()], axis=0)).tolist()
+        split: (100 * np.mean([total.scores[name] for total in classes.values()], axis=0)).tolist()
         for split, classes in totals.items()
         if classes
     }

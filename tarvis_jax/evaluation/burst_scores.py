@@ -1,6 +1,7 @@
 """BURST's scores of all sequences from those of each."""
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -24,9 +25,15 @@ class ClassTotal:
     precision: np.ndarray | None
     recall: np.ndarray | None
 
+    @functools.cached_property
+    def scores(self) -> dict[str, np.ndarray]:
+        """HOTA's scores as fractions, float64 [a] each."""
+        return self.hota.scores()
+
+    @functools.cached_property
     def percent(self) -> dict[str, float]:
         """Means over the thresholds of every score, in percent."""
-        scores = {name: float(values.mean()) for name, values in self.hota.scores().items()}
+        scores = {name: float(values.mean()) for name, values in self.scores.items()}
         if self.precision is not None:
             scores |= {"AP": float(self.precision.mean()), "AR": float(self.recall.mean())}
         return {name: 100 * score for name, score in scores.items()}
@@ -76,7 +83,7 @@ def split_totals(states: Iterable[State], task: str) -> dict[str, dict[int, Clas
 
 def split_means(totals: Mapping[str, Mapping[int, ClassTotal]]) -> dict[str, dict[str, float]]:
     """{score: {split: mean over the split's classes in percent}}; NaN for a split without classes."""
-    percents = {split: [total.percent() for total in classes.values()] for split, classes in totals.items()}
+    percents = {split: [total.percent for total in classes.values()] for split, classes in totals.items()}
     names = list(dict.fromkeys(name for rows in percents.values() for row in rows for name in row))
     return {
         name: {split: sum(row[name] for row in rows) / len(rows) if rows else np.nan for split, rows in percents.items()}

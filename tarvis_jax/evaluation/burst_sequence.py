@@ -84,11 +84,11 @@ def _counts(gts: Detections, preds: Detections, num_classes: int, num_frames: in
 
 def _box_ious(gt: Side, pred: Side, pairs: Pairs) -> np.ndarray:
     """IoUs of the boxes of pairs of masks, float64 [k]."""
-    gt_low, gt_size = np.split(gt.shapes.box[gt.row[pairs.gt]], 2, axis=1)
-    pred_low, pred_size = np.split(pred.shapes.box[pred.row[pairs.pred]], 2, axis=1)
-    overlap = np.minimum(gt_low + gt_size, pred_low + pred_size) - np.maximum(gt_low, pred_low)
-    intersection = np.maximum(overlap, 0).prod(axis=1)
-    union = gt_size.prod(axis=1) + pred_size.prod(axis=1) - intersection
+    gx, gy, gw, gh = gt.shapes.box[gt.row[pairs.gt]].T
+    px, py, pw, ph = pred.shapes.box[pred.row[pairs.pred]].T
+    width, height = np.minimum(gx + gw, px + pw) - np.maximum(gx, px), np.minimum(gy + gh, py + ph) - np.maximum(gy, py)
+    intersection = np.maximum(width, 0) * np.maximum(height, 0)
+    union = gw * gh + pw * ph - intersection
     return np.divide(intersection, union, out=np.zeros(len(union)), where=union > 0)
 
 

@@ -101,11 +101,12 @@ def precision_recall(
     hits, misses = np.cumsum(outcomes == HIT, axis=1), np.cumsum(outcomes == MISS, axis=1)
     recalls = hits / positives
     precisions = hits / (hits + misses + np.spacing(1))
-    best_from_here = np.maximum.accumulate(precisions[:, ::-1], axis=1)[:, ::-1]
-    padded = np.pad(best_from_here, ((0, 0), (0, 1)))  # recalls that are not reached have a precision of 0
-    places = [np.searchsorted(recall, RECALLS) for recall in recalls]
-    final = recalls[:, -1] if recalls.size else np.zeros(len(IOU_THRESHOLDS))
-    return np.take_along_axis(padded, np.stack(places), axis=1).mean(axis=1), final
+    best_from_here = np.zeros(
+        (len(IOU_THRESHOLDS), outcomes.shape[1] + 1)
+    )  # recalls that are not reached have a precision of 0
+    best_from_here[:, :-1] = np.maximum.accumulate(precisions[:, ::-1], axis=1)[:, ::-1]
+    sampled = np.array([best[recall.searchsorted(RECALLS)] for best, recall in zip(best_from_here, recalls, strict=True)])
+    return sampled.mean(axis=1), recalls[:, -1] if recalls.size else np.zeros(len(IOU_THRESHOLDS))
 
 
 def track_ap(matches: Mapping[Any, Sequence[Matches]]) -> dict[str, Any]:

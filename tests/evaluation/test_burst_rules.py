@@ -21,7 +21,7 @@ def found_scores(folders, task, *options):
     benchmark = Burst(folders.gt, folders.pred, task, *options)
     states = {name: json.loads(json.dumps(benchmark.evaluate_video(name))) for name in benchmark.videos}
     totals = split_totals(states.values(), task)["all"]
-    return {category: {name: value / 100 for name, value in total.percent().items()} for category, total in totals.items()}
+    return {category: {name: value / 100 for name, value in total.percent.items()} for category, total in totals.items()}
 
 
 def assert_plain_version_agrees(folders, *options):
