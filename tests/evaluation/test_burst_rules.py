@@ -17,16 +17,16 @@ def folders(tmp_path):
     return BurstFolders(tmp_path)
 
 
-def found_scores(folders, task, *options):
+def found_scores(folders, task, *options, split="all"):
     benchmark = Burst(folders.gt, folders.pred, task, *options)
     states = {name: json.loads(json.dumps(benchmark.evaluate_video(name))) for name in benchmark.videos}
-    totals = split_totals(states.values(), task)["all"]
+    totals = split_totals(states.values(), task)[split]
     return {category: {name: value / 100 for name, value in total.percent.items()} for category, total in totals.items()}
 
 
-def assert_plain_version_agrees(folders, *options):
-    found = found_scores(folders, *options)
-    expected = brute_burst.scores(folders.gt / "all_classes.json", folders.pred, *options)
+def assert_plain_version_agrees(folders, *options, split="all"):
+    found = found_scores(folders, *options, split=split)
+    expected = brute_burst.scores(folders.gt / f"{split}_classes.json", folders.pred, *options)
     assert found.keys() == expected.keys()
     for category, row in expected.items():
         if "AP" not in found[category]:
@@ -53,6 +53,21 @@ def test_agrees_with_the_plain_version(folders, options, seed):
     truth = draw_truth(rng)
     folders.write(truth, draw_result(rng, truth, options[0], own_categories=options[1] == "burstapi"))
     assert_plain_version_agrees(folders, *options)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_split_with_a_ground_truth_of_its_own(folders, seed):
+    """Of the open world: it has fewer sequences and tracks, and other classes that are absent or not labelled."""
+    rng = np.random.default_rng(seed)
+    truth = draw_truth(rng)
+    folders.write(truth, draw_result(rng, truth, "open_world"))
+    own = copy.deepcopy(truth)
+    own["sequences"][0]["not_exhaustive_category_ids"], own["sequences"][0]["neg_category_ids"] = [1], [1]
+    for masks in own["sequences"][0]["segmentations"]:
+        masks.pop("1", None)
+    del own["sequences"][-1]
+    (folders.gt / "common_classes.json").write_text(json.dumps(own))
+    assert_plain_version_agrees(folders, "open_world", split="common")
 
 
 def test_the_best_300_masks_of_an_image_count(folders):
