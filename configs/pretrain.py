@@ -42,11 +42,12 @@ def get_config(variant: str = "resnet50") -> ConfigDict:
             # start, machine, record
             "init_from": "",
             "backbone_from": "",
+            "branch_start": 0.0 if variant == "tiny" else 1.0,  # the original's start is 1
             "mesh": {"data": -1, "fsdp": 1},
             "precision": "auto",
             "checkpoint_every": 20_000,
             "keep_checkpoints": 2,
             "log_every": 50,
-            "eval": {"every": 0, "videos": 8},
+            "eval": {"every": 0, "videos": 8, "clip_length": 6, "clip_overlap": 2},
         }
     )

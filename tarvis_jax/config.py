@@ -203,10 +203,12 @@ class TrainConfig:
     mesh_fsdp: int = 1
     init_from: str = ""
     backbone_from: str = ""
+    branch_start: float = 1.0  # factor on the random start of residual branches, see `training/start.py`
 
     def __post_init__(self) -> None:
         for name in ("total_steps", "accumulate", "checkpoint_every", "keep_checkpoints", "log_every", "mesh_fsdp"):
             require(getattr(self, name) >= 1, f"config.{name}={getattr(self, name)}: expected a positive number")
+        require(self.branch_start >= 0, f"config.branch_start={self.branch_start}: expected 0 or more")
         require(
             self.mesh_data >= 1 or self.mesh_data == -1,
             f"config.mesh.data={self.mesh_data}: expected a number or -1 for the rest",

@@ -1,44 +1,50 @@
 """What a drawing may show, and what images and videos of things have in common.
 
-Colour alone tells little: things of all classes share their colours with each other and with unlabelled blobs that belong to
-the stuff behind. Images are float32 [h, w, 3] in 0..255 while they are drawn.
+A colour alone tells little: few colours are shared by all things and by unlabelled blobs that belong to the stuff behind, but
+each is covered with two of them, and no two with the same two. Images are float32 [h, w, 3] in 0..255 while they are drawn.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from data.toy.shapes import HELD_OUT_THINGS, THINGS, Shape
 from data.toy.textures import HELD_OUT_PATTERNS, HELD_OUT_STUFF, PATTERNS, STUFF, Texture, blend, colour_near, smooth_noise
 
+_COLOURS = 5  # of things and blobs, so that there are pairs for nine of them
 MIN_VISIBLE = 6  # pixels; a thing of which less can be seen is not drawn
 
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """Shapes of things by name, patterns on them with their contrast (0..1), and textures of stuff by name."""
+    """Shapes of things by name, patterns of the two colours on them, and textures of stuff by name."""
 
     things: Mapping[str, Shape]
     patterns: Sequence[Texture]
-    contrast: float
     stuff: Mapping[str, Texture]
 
 
-IMAGES = Look(THINGS, PATTERNS, 0.28, STUFF)
-HELD_OUT = Look(HELD_OUT_THINGS, HELD_OUT_PATTERNS, 0.45, HELD_OUT_STUFF)  # nothing of it is in the images for training
+IMAGES = Look(THINGS, PATTERNS, STUFF)
+HELD_OUT = Look(HELD_OUT_THINGS, HELD_OUT_PATTERNS, HELD_OUT_STUFF)  # nothing of it is in the images for training
 
 
-def draw_palette(rng: np.random.Generator) -> list[np.ndarray]:
-    """Few colours, which things and blobs share."""
-    return [colour_near(rng, rng.random(), 0.55, 0.95) for _ in range(3)]
+ColourPair = tuple[np.ndarray, np.ndarray]
 
 
-def draw_surface(rng: np.random.Generator, height: int, width: int, palette: Sequence[np.ndarray], look: Look) -> np.ndarray:
-    """What a thing or a blob is covered with, [h, w, 3]: a colour of the palette with a pattern."""
-    colour = palette[rng.integers(len(palette))]
+def draw_pairs(rng: np.random.Generator) -> Iterator[ColourPair]:
+    """All pairs of few colours, float32 [3] each, in random order: one for every thing and blob of a drawing, nine at most."""
+    hue = rng.random()
+    colours = [colour_near(rng, hue + part, 0.65, 0.85) for part in np.arange(_COLOURS) / _COLOURS]
+    pairs = list(itertools.combinations(colours, 2))
+    return (pairs[index] for index in rng.permutation(len(pairs)))
+
+
+def draw_surface(rng: np.random.Generator, height: int, width: int, pair: ColourPair, look: Look) -> np.ndarray:
+    """What a thing or a blob is covered with, [h, w, 3]: a pattern of two colours."""
     strength = look.patterns[rng.integers(len(look.patterns))](rng, height, width)
-    return colour * (1 - look.contrast + look.contrast * strength[..., None])
+    return blend(np.broadcast_to(pair[0], (height, width, 3)), strength, pair[1])
 
 
 def paint_thing(image: np.ndarray, distance: np.ndarray, v: np.ndarray, surface: np.ndarray, radius: float) -> np.ndarray:
@@ -55,11 +61,11 @@ def paint_thing(image: np.ndarray, distance: np.ndarray, v: np.ndarray, surface:
     return blend(image, np.clip(0.5 - distance, 0, 1), shaded)
 
 
-def add_blobs(rng: np.random.Generator, image: np.ndarray, palette: Sequence[np.ndarray], look: Look) -> np.ndarray:
+def add_blobs(rng: np.random.Generator, image: np.ndarray, pairs: Iterator[ColourPair], look: Look) -> np.ndarray:
     """The image with 1 to 3 irregular blobs, which have no label."""
     height, width = image.shape[:2]
     for _ in range(rng.integers(1, 4)):
-        image = blend(image, _blob_alpha(rng, height, width), draw_surface(rng, height, width, palette, look))
+        image = blend(image, _blob_alpha(rng, height, width), draw_surface(rng, height, width, next(pairs), look))
     return image
 
 

@@ -1,10 +1,22 @@
 """Drawn images with exact labels: things of several shapes in front of textured stuff; neighbours may be of the same class."""
 
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 
-from data.toy.look import IMAGES, MIN_VISIBLE, Look, add_blobs, as_photo, draw_palette, draw_stuff, draw_surface, paint_thing
+from data.toy.look import (
+    IMAGES,
+    MIN_VISIBLE,
+    ColourPair,
+    Look,
+    add_blobs,
+    as_photo,
+    draw_pairs,
+    draw_stuff,
+    draw_surface,
+    paint_thing,
+)
 from data.toy.shapes import local_coordinates
 
 
@@ -21,10 +33,10 @@ def draw_scene(rng: np.random.Generator, height: int, width: int, look: Look = I
     """A scene of 2 to 4 stuff regions and 2 to 6 things."""
     names = [str(name) for name in rng.permutation(list(look.stuff))[: rng.integers(2, 5)]]
     image, segment_map = draw_stuff(rng, height, width, names, look)
-    palette = draw_palette(rng)
-    image = add_blobs(rng, image, palette, look)
+    pairs = draw_pairs(rng)
+    image = add_blobs(rng, image, pairs, look)
     for thing in _place_things(rng, height, width, look):
-        image, segment_map = _add_thing(rng, image, segment_map, thing, palette, names, look)
+        image, segment_map = _add_thing(rng, image, segment_map, thing, pairs, names, look)
     image = as_photo(rng, image)
     present, segment_map = np.unique(segment_map, return_inverse=True)
     return Scene(
@@ -68,7 +80,7 @@ def _add_thing(
     image: np.ndarray,
     segment_map: np.ndarray,
     thing: _Thing,
-    palette: list[np.ndarray],
+    pairs: Iterator[ColourPair],
     names: list[str],
     look: Look,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -81,6 +93,6 @@ def _add_thing(
     hides = (visible[:-1] < MIN_VISIBLE) & (visible_before[:-1] >= MIN_VISIBLE)
     if visible[-1] < MIN_VISIBLE or hides.any():
         return image, segment_map
-    surface = draw_surface(rng, *segment_map.shape, palette, look)
+    surface = draw_surface(rng, *segment_map.shape, next(pairs), look)
     names.append(thing.name)
     return paint_thing(image, distance, v, surface, thing.radius), painted

@@ -43,16 +43,28 @@ def _mix(strength: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
 # Patterns of surfaces, float [h, w] in 0..1.
 
 
-def _plain(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    return np.ones((height, width))
-
-
 def _striped(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    return stripes(rng, height, width, rng.uniform(4, 9))
+    return _hard(stripes(rng, height, width, rng.uniform(4, 10)))
 
 
 def _mottled(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    return smooth_noise(rng, height, width, 3.0)
+    return _hard(smooth_noise(rng, height, width, rng.uniform(1.5, 3.5)))
+
+
+def _latticed(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    return _hard(np.maximum(*(stripes(rng, height, width, rng.uniform(6, 12)) for _ in range(2))), 0.8)
+
+
+def _waved(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    y, x = np.indices((height, width), np.float32)
+    period, height_of_waves = rng.uniform(5, 10), rng.uniform(1, 4)
+    bent = y + height_of_waves * np.sin(2 * np.pi * x / rng.uniform(10, 24))
+    return _hard(0.5 + 0.5 * np.sin(2 * np.pi * bent / period))
+
+
+def _hard(strength: np.ndarray, level: float = 0.5) -> np.ndarray:
+    """0 or 1, with a narrow border between them."""
+    return np.clip((strength - level) / 0.2 + 0.5, 0, 1)
 
 
 def _dotted(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
@@ -60,7 +72,7 @@ def _dotted(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     step, shift = rng.uniform(7, 12), rng.uniform(0, 6, 2)
     row = np.floor((y + shift[0]) / step)
     across, down = (x + shift[1] + row % 2 * step / 2) % step - step / 2, (y + shift[0]) % step - step / 2
-    return np.clip(np.hypot(across, down) - 0.28 * step, 0, 1)
+    return np.clip(np.hypot(across, down) - 0.33 * step, 0, 1)
 
 
 def _checked(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
@@ -72,7 +84,7 @@ def _checked(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
 def _ringed(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     y, x = np.indices((height, width), np.float32)
     centre_y, centre_x = rng.uniform(0.3, 0.7, 2) * (height, width)
-    return 0.5 + 0.5 * np.sin(2 * np.pi * np.hypot(x - centre_x, y - centre_y) / rng.uniform(8, 14))
+    return _hard(0.5 + 0.5 * np.sin(2 * np.pi * np.hypot(x - centre_x, y - centre_y) / rng.uniform(8, 14)))
 
 
 def _halved(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
@@ -82,7 +94,7 @@ def _halved(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     return np.clip(side + 0.5, 0, 1)
 
 
-PATTERNS: tuple[Texture, ...] = (_plain, _striped, _mottled)
+PATTERNS: tuple[Texture, ...] = (_striped, _mottled, _latticed, _waved)
 HELD_OUT_PATTERNS: tuple[Texture, ...] = (_dotted, _checked, _ringed, _halved)  # never in the images for training
 
 # Stuff of the images for training, float [h, w, 3] in 0..255.

@@ -1,17 +1,28 @@
 """Drawn videos with exact labels: things that move, turn, grow, pass before each other, enter late, leave and return.
 
-The camera pans over the stuff behind. Some things go beside another one of their class; blobs without a label share the colours
-and patterns of the things.
+The camera pans over the stuff behind, and the light changes. Some things go beside another one of their class; blobs without a
+label share the colours and patterns of the things.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from data.toy.look import HELD_OUT, MIN_VISIBLE, Look, add_blobs, as_photo, draw_palette, draw_stuff, draw_surface, paint_thing
+from data.toy.look import (
+    HELD_OUT,
+    MIN_VISIBLE,
+    ColourPair,
+    Look,
+    add_blobs,
+    as_photo,
+    draw_pairs,
+    draw_stuff,
+    draw_surface,
+    paint_thing,
+)
 from data.toy.shapes import local_coordinates
 
 _PATCH = 96  # pixels; side of the surface that a thing carries with it
@@ -51,13 +62,14 @@ def draw_video(rng: np.random.Generator, frames: int, height: int, width: int, l
     """A video of 3 to 6 things before 2 to 4 kinds of stuff. At least one thing is to be seen in the first frame."""
     names = list(look.stuff)
     names = [names[index] for index in sorted(rng.permutation(len(names))[: rng.integers(2, 5)])]
-    palette = draw_palette(rng)
-    background, stuff_map = _pan(rng, frames, height, width, names, palette, look)
-    actors = _cast(rng, frames, height, width, palette, look)
+    pairs = draw_pairs(rng)
+    background, stuff_map = _pan(rng, frames, height, width, names, pairs, look)
+    actors = _cast(rng, frames, height, width, pairs, look)
+    light = _light(rng, frames)
     images, thing_map = np.empty_like(background, dtype=np.uint8), np.empty_like(stuff_map)
     for frame in range(frames):
         image, thing_map[frame] = _paint_frame(background[frame], actors, frame, look)
-        images[frame] = as_photo(rng, image)
+        images[frame] = as_photo(rng, image * light[frame])
     return DrawnVideo(images, thing_map, stuff_map, tuple(actor.name for actor in actors), tuple(names))
 
 
@@ -67,16 +79,22 @@ def _pan(
     height: int,
     width: int,
     names: Sequence[str],
-    palette: Sequence[np.ndarray],
+    pairs: Iterator[ColourPair],
     look: Look,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Images [t, h, w, 3] and stuff maps [t, h, w] of windows that move over a larger view, by whole pixels."""
     margin = min(height, width) // 3
     view, view_map = draw_stuff(rng, height + margin, width + margin, names, look)
-    view = add_blobs(rng, view, palette, look)
+    view = add_blobs(rng, view, pairs, look)
     corners = np.round(_glide(rng.uniform(0, margin, (3, 2)), np.linspace(0, 1, 3), frames)).astype(int)
     windows = [(slice(y, y + height), slice(x, x + width)) for y, x in corners]
     return np.stack([view[window] for window in windows]), np.stack([view_map[window] for window in windows])
+
+
+def _light(rng: np.random.Generator, frames: int) -> np.ndarray:
+    """Factors [t, 3] of red, green and blue: brightness and tint of three moments, and what lies between them."""
+    moments = rng.uniform(0.7, 1.15, (3, 1)) * rng.uniform(0.93, 1.07, (3, 3))
+    return _glide(moments, np.linspace(0, 1, 3), frames)
 
 
 def _glide(points: np.ndarray, times: Sequence[float], frames: int) -> np.ndarray:
@@ -96,7 +114,7 @@ class _Actor:
 
 
 def _cast(
-    rng: np.random.Generator, frames: int, height: int, width: int, palette: Sequence[np.ndarray], look: Look
+    rng: np.random.Generator, frames: int, height: int, width: int, pairs: Iterator[ColourPair], look: Look
 ) -> list[_Actor]:
     """3 to 6 things from the back to the front; one enters late, one leaves and returns, and the one in front stays."""
     plans = [_enter, _return, *(_stay for _ in range(rng.integers(0, 4)))]
@@ -105,9 +123,9 @@ def _cast(
     for index, plan in enumerate(plans):
         beside = actors[rng.integers(index)] if plan is _stay and 0 < index < len(plans) - 1 and rng.random() < 0.6 else None
         name = beside.name if beside else str(rng.choice(list(look.things)))
-        radius = min(height, width) * rng.uniform(0.12, 0.24) * _glide(rng.uniform(0.75, 1.25, 3), np.linspace(0, 1, 3), frames)
+        radius = min(height, width) * rng.uniform(0.14, 0.26) * _glide(rng.uniform(0.75, 1.25, 3), np.linspace(0, 1, 3), frames)
         angle = _glide(rng.normal(0, 0.5, 3), np.linspace(0, 1, 3), frames)
-        surface = draw_surface(rng, _PATCH, _PATCH, palette, look).astype(np.float32)
+        surface = draw_surface(rng, _PATCH, _PATCH, next(pairs), look).astype(np.float32)
         if beside:
             direction = rng.uniform(0, 2 * np.pi)
             step = rng.uniform(1.2, 1.8) * np.array([np.cos(direction), np.sin(direction)])

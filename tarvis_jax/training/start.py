@@ -17,6 +17,8 @@ from tarvis_jax.training.state import TrainState, initial_state
 
 logger = logging.getLogger(__name__)
 
+_BRANCH_ENDS = {"out_proj", "output_proj", "linear2"}  # of attention, deformable attention, feed-forward blocks
+
 
 def starting_state(
     model: TarViS, optimizer: optax.GradientTransformation, config: TrainConfig, mesh: Mesh, store: CheckpointStore
@@ -36,6 +38,7 @@ def starting_state(
     state = initial_state(model, optimizer, mesh, config.data.seed)
     if whole:
         return _with_weights(state, whole, config)
+    state = state.replace(params=scale_branches(state.params, config.branch_start))
     if backbone:
         return _with_backbone(state, backbone)
     frozen = ", the backbone's batch norms are frozen at the identity and never adapt" if state.buffers else ""
@@ -45,6 +48,21 @@ def starting_state(
         frozen,
     )
     return state
+
+
+def scale_branches(params: Any, factor: float) -> Any:
+    """Random weights with the last matrix of every residual branch outside the backbone times `factor`.
+
+    Near 0 all layers of attention and feed-forward blocks start as the identity, so that what the features say of an object
+    reaches the mask head. At the original's start (1) the objects' mask embeddings hardly differ: random layers add as much as
+    they are given, and the norms after them shrink the sum.
+    """
+
+    def scale(path: tuple[Any, ...], x: jax.Array) -> jax.Array:
+        names = [entry.key for entry in path]
+        return x * factor if names[0] != "backbone" and names[-2] in _BRANCH_ENDS else x
+
+    return jax.tree_util.tree_map_with_path(scale, params)
 
 
 def _check_same_model(saved: dict[str, Any], config: TrainConfig) -> None:
