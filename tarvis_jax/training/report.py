@@ -48,7 +48,7 @@ def score_baselines(videos: Sequence[DrawnVideo]) -> dict[str, dict[str, float]]
     for name, baseline in BASELINES.items():
         scores = ObjectScores()
         for video in videos:
-            scores.add(video, baseline(video))
+            scores.add(video, baseline(video.images, object_ids(video)[0]))
         results[name] = scores.values()
     return results
 
