@@ -65,7 +65,7 @@ def draw_video(rng: np.random.Generator, frames: int, height: int, width: int, l
     pairs = draw_pairs(rng)
     background, stuff_map = _pan(rng, frames, height, width, names, pairs, look)
     actors = _cast(rng, frames, height, width, pairs, look)
-    light = _light(rng, frames)
+    light = _light(rng, frames, look.light)
     images, thing_map = np.empty_like(background, dtype=np.uint8), np.empty_like(stuff_map)
     for frame in range(frames):
         image, thing_map[frame] = _paint_frame(background[frame], actors, frame, look)
@@ -91,9 +91,10 @@ def _pan(
     return np.stack([view[window] for window in windows]), np.stack([view_map[window] for window in windows])
 
 
-def _light(rng: np.random.Generator, frames: int) -> np.ndarray:
+def _light(rng: np.random.Generator, frames: int, change: float) -> np.ndarray:
     """Factors [t, 3] of red, green and blue: brightness and tint of three moments, and what lies between them."""
-    moments = rng.uniform(0.7, 1.15, (3, 1)) * rng.uniform(0.93, 1.07, (3, 3))
+    brightness, tint = rng.uniform(-1, 0.5, (3, 1)), rng.uniform(-0.25, 0.25, (3, 3))
+    moments = (1 + change * brightness) * (1 + change * tint)
     return _glide(moments, np.linspace(0, 1, 3), frames)
 
 
@@ -180,7 +181,7 @@ def _paint_frame(image: np.ndarray, actors: Sequence[_Actor], frame: int, look: 
         actor, (u, v) = actors[index], coordinates[index]
         places = [((_PATCH_SCALE * axis + 0.5) * (_PATCH - 1)).astype(np.float32) for axis in (u, v)]
         surface = cv2.remap(actor.surface, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-        image = paint_thing(image, distances[index], v, surface, actor.radius[frame])
+        image = paint_thing(image, actor.name, distances[index], v, surface, actor.radius[frame])
     return image, _front(distances, shown)
 
 
