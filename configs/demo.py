@@ -36,6 +36,6 @@ def get_config() -> ConfigDict:
     )
     config.model.neck_layers = 1
     config.loss.update({"points": 512, "semantic_points": 512})
-    config.eval.update({"every": 900, "clip_length": 12, "clip_overlap": 4})
+    config.eval.every = 900
     config.toyworld = ConfigDict({"images": 600})
     return config

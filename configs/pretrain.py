@@ -48,6 +48,6 @@ def get_config(variant: str = "resnet50") -> ConfigDict:
             "checkpoint_every": 20_000,
             "keep_checkpoints": 2,
             "log_every": 50,
-            "eval": {"every": 0, "videos": 8, "clip_length": 6, "clip_overlap": 2},
+            "eval": {"every": 0, "videos": 8, "clip_length": 12, "clip_overlap": 6},
         }
     )

@@ -162,14 +162,14 @@ class EvalConfig:
     """Evaluation during training, on drawn videos.
 
     `every` so many steps, before the first step and after the last; 0 for never. `videos` of each kind are drawn, `image_size`
-    pixels high and half as much again wide.
+    pixels high and half as much again wide. Clips are those of the original on DAVIS and YouTube-VIS.
     """
 
     every: int = 0
     videos: int = 8
     image_size: int = 128
-    clip_length: int = 6
-    clip_overlap: int = 2
+    clip_length: int = 12
+    clip_overlap: int = 6
 
     def __post_init__(self) -> None:
         require(self.every >= 0, f"config.eval.every={self.every}: expected a number of steps, or 0 for never")

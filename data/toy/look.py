@@ -1,8 +1,8 @@
 """What a drawing may show, and what images and videos of things have in common.
 
 A colour alone tells little: few colours are shared by all things and by unlabelled blobs that belong to the stuff behind, but
-each is covered with two of them, and no two with the same two. The class of a thing shows in its shape and in the colour of its
-outline. Images are float32 [h, w, 3] in 0..255 while they are drawn.
+each is covered with two of them, and no two with the same two. Where classes are to be learnt, a thing's class shows in its
+shape and in the colour of its outline. Images are float32 [h, w, 3] in 0..255 while they are drawn.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ from data.toy.shapes import HELD_OUT_THINGS, THINGS, Shape
 from data.toy.textures import HELD_OUT_PATTERNS, HELD_OUT_STUFF, PATTERNS, STUFF, Texture, blend, colour_near, smooth_noise
 
 _COLOURS = 5  # of things and blobs, so that there are pairs for nine of them
-_OUTLINES = {  # of the classes; what they are covered with says nothing about them
+_OUTLINES = {
     "person": (250, 250, 250),
     "car": (20, 20, 20),
     "airplane": (220, 40, 40),
@@ -24,28 +24,34 @@ _OUTLINES = {  # of the classes; what they are covered with says nothing about t
     "kite": (40, 80, 220),
     "bottle": (40, 210, 220),
     "donut": (220, 60, 200),
-    "truck": (128, 128, 128),
-    "bicycle": (140, 80, 30),
-    "fish": (250, 140, 30),
-    "turtle": (20, 90, 50),
-    "bird": (250, 170, 180),
-    "boat": (30, 30, 110),
 }
 MIN_VISIBLE = 6  # pixels; a thing of which less can be seen is not drawn
 
 
+Colour = tuple[int, int, int]  # red, green, blue
+
+
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """Shapes of things by name, patterns of the two colours on them, textures of stuff by name, changes of the light (0..1)."""
+    """What may be drawn.
+
+    Attributes:
+        things: shapes by name.
+        outlines: their colours (r, g, b) by name; a thing without has a dark outline.
+        patterns: of the two colours on things.
+        stuff: textures by name.
+        light: how much it changes in a video, 0..1.
+    """
 
     things: Mapping[str, Shape]
+    outlines: Mapping[str, Colour]
     patterns: Sequence[Texture]
     stuff: Mapping[str, Texture]
     light: float
 
 
-IMAGES = Look(THINGS, PATTERNS, STUFF, 0.0)
-HELD_OUT = Look(HELD_OUT_THINGS, HELD_OUT_PATTERNS, HELD_OUT_STUFF, 0.3)  # nothing of it is in the images for training
+IMAGES = Look(THINGS, _OUTLINES, PATTERNS, STUFF, 0.0)
+HELD_OUT = Look(HELD_OUT_THINGS, {}, HELD_OUT_PATTERNS, HELD_OUT_STUFF, 0.5)  # nothing of it is in the images for training
 
 
 ColourPair = tuple[np.ndarray, np.ndarray]
@@ -66,18 +72,20 @@ def draw_surface(rng: np.random.Generator, height: int, width: int, pair: Colour
 
 
 def paint_thing(
-    image: np.ndarray, name: str, distance: np.ndarray, v: np.ndarray, surface: np.ndarray, radius: float
+    image: np.ndarray, distance: np.ndarray, v: np.ndarray, surface: np.ndarray, radius: float, outline: Colour | None
 ) -> np.ndarray:
-    """The image [h, w, 3] with a thing of a class.
+    """The image [h, w, 3] with a thing.
 
     Args:
         distance: to its outline in pixels, below 0 inside, [h, w].
         v: how far down the shape a pixel is, [h, w].
         surface: [h, w, 3].
         radius: of the shape, in pixels.
+        outline: colour (r, g, b) of its rim, None for that of the surface, darker.
     """
     rim = np.clip(1.2 + distance / max(0.14 * radius, 2.5), 0, 1)  # strongest at the outline
-    shaded = blend(surface, 0.9 * rim, np.float32(_OUTLINES[name])) * (1.08 - 0.16 * np.clip(v, -1, 1))[..., None]
+    rim_colour = 0.5 * surface if outline is None else np.float32(outline)
+    shaded = blend(surface, 0.9 * rim, rim_colour) * (1.08 - 0.16 * np.clip(v, -1, 1))[..., None]
     return blend(image, np.clip(0.5 - distance, 0, 1), shaded)
 
 

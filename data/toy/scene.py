@@ -95,4 +95,4 @@ def _add_thing(
         return image, segment_map
     surface = draw_surface(rng, *segment_map.shape, next(pairs), look)
     names.append(thing.name)
-    return paint_thing(image, thing.name, distance, v, surface, thing.radius), painted
+    return paint_thing(image, distance, v, surface, thing.radius, look.outlines.get(thing.name)), painted

@@ -181,7 +181,7 @@ def _paint_frame(image: np.ndarray, actors: Sequence[_Actor], frame: int, look: 
         actor, (u, v) = actors[index], coordinates[index]
         places = [((_PATCH_SCALE * axis + 0.5) * (_PATCH - 1)).astype(np.float32) for axis in (u, v)]
         surface = cv2.remap(actor.surface, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-        image = paint_thing(image, actor.name, distances[index], v, surface, actor.radius[frame])
+        image = paint_thing(image, distances[index], v, surface, actor.radius[frame], look.outlines.get(actor.name))
     return image, _front(distances, shown)
 
 

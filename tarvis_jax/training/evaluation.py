@@ -1,8 +1,7 @@
 """Evaluation during training: the four tasks on drawn videos that training never shows.
 
 The objects of VOS and PET have shapes, patterns and backgrounds that no training image has. The classes of VIS and VPS must
-have been learnt, so there the shapes, backgrounds and light are those of the images, and the things have patterns that no image
-has.
+have been learnt, so there all is as in the images, but for the patterns on the things, which no image has.
 """
 
 import dataclasses
@@ -47,7 +46,7 @@ def draw_object_videos(config: EvalConfig) -> list[DrawnVideo]:
 
 def draw_class_videos(config: EvalConfig) -> list[DrawnVideo]:
     """The videos of VIS and VPS."""
-    look = dataclasses.replace(HELD_OUT, things=IMAGES.things, stuff=IMAGES.stuff, light=IMAGES.light)
+    look = dataclasses.replace(IMAGES, patterns=HELD_OUT.patterns)
     seeds = ([_SEED, 1, i] for i in range(config.videos))
     return [draw_video(np.random.default_rng(seed), _FRAMES, *_frame_size(config), look) for seed in seeds]
 

@@ -64,7 +64,7 @@ def test_headlines_are_scores():
         ({"every": -1}, "eval.every=-1"),
         ({"videos": 0}, "eval.videos=0"),
         ({"image_size": 16}, "eval.image_size=16"),
-        ({"clip_overlap": 4}, "eval.clip_overlap=4"),
+        ({"clip_overlap": 7}, "eval.clip_overlap=7"),
     ],
 )
 def test_mistakes_in_the_settings(settings, words):
