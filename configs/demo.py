@@ -18,24 +18,24 @@ def get_config() -> ConfigDict:
     config.update(
         {
             "datasets": "coco",  # toy images come in COCO's layout, with COCO's categories
-            "task_weights": {"vps": 0.22, "vis": 0.28, "vos": 0.34, "pet": 0.16},
+            "task_weights": {"vps": 0.22, "vis": 0.26, "vos": 0.36, "pet": 0.16},
             "batch_size": 4,
             "clip_length": 2,
             "image_size": 128,
             "group_steps": 1,
             "instance_slots": 8,  # an image shows six things at most
             "object_slots": 6,
-            "total_steps": 1800,
+            "total_steps": 1500,
             "learning_rate": 1e-3,
-            "decay_steps": (1350, 1650),
+            "decay_steps": (1125, 1380),
             "warmup_steps": 20,
             "backbone_factor": 1.0,  # the backbone starts at random too, so it learns as fast as the rest
-            "checkpoint_every": 300,
+            "checkpoint_every": 250,
             "log_every": 25,
         }
     )
     config.model.neck_layers = 1
     config.loss.update({"points": 512, "semantic_points": 512})
-    config.eval.every = 900
+    config.eval.every = 750
     config.toyworld = ConfigDict({"images": 600})
     return config

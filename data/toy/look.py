@@ -2,7 +2,7 @@
 
 A colour alone tells little: few colours are shared by all things and by unlabelled blobs that belong to the stuff behind, but
 each is covered with two of them, and no two with the same two. Where classes are to be learnt, a thing's class shows in its
-shape and in the colour of its outline. Images are float32 [h, w, 3] in 0..255 while they are drawn.
+shape and often in the colour of its outline. Images are float32 [h, w, 3] in 0..255 while they are drawn.
 """
 
 import dataclasses
@@ -38,6 +38,7 @@ class Look:
     Attributes:
         things: shapes by name.
         outlines: their colours (r, g, b) by name; a thing without has a dark outline.
+        outlined: share of the things of such names that show it.
         patterns: of the two colours on things.
         stuff: textures by name.
         light: how much it changes in a video, 0..1.
@@ -45,13 +46,14 @@ class Look:
 
     things: Mapping[str, Shape]
     outlines: Mapping[str, Colour]
+    outlined: float
     patterns: Sequence[Texture]
     stuff: Mapping[str, Texture]
     light: float
 
 
-IMAGES = Look(THINGS, _OUTLINES, PATTERNS, STUFF, 0.0)
-HELD_OUT = Look(HELD_OUT_THINGS, {}, HELD_OUT_PATTERNS, HELD_OUT_STUFF, 0.5)  # nothing of it is in the images for training
+IMAGES = Look(THINGS, _OUTLINES, 0.5, PATTERNS, STUFF, 0.0)
+HELD_OUT = Look(HELD_OUT_THINGS, {}, 0.0, HELD_OUT_PATTERNS, HELD_OUT_STUFF, 0.5)  # nothing of it is in the images for training
 
 
 ColourPair = tuple[np.ndarray, np.ndarray]
@@ -71,6 +73,11 @@ def draw_surface(rng: np.random.Generator, height: int, width: int, pair: Colour
     return blend(np.broadcast_to(pair[0], (height, width, 3)), strength, pair[1])
 
 
+def draw_outline(rng: np.random.Generator, name: str, look: Look) -> Colour | None:
+    """The colour of a thing's outline, None for a dark one."""
+    return look.outlines.get(name) if rng.random() < look.outlined else None
+
+
 def paint_thing(
     image: np.ndarray, distance: np.ndarray, v: np.ndarray, surface: np.ndarray, radius: float, outline: Colour | None
 ) -> np.ndarray:
@@ -83,7 +90,7 @@ def paint_thing(
         radius: of the shape, in pixels.
         outline: colour (r, g, b) of its rim, None for that of the surface, darker.
     """
-    rim = np.clip(1.2 + distance / max(0.14 * radius, 2.5), 0, 1)  # strongest at the outline
+    rim = np.clip(1.1 + distance / max(0.12 * radius, 2.0), 0, 1)  # strongest at the outline
     rim_colour = 0.5 * surface if outline is None else np.float32(outline)
     shaded = blend(surface, 0.9 * rim, rim_colour) * (1.08 - 0.16 * np.clip(v, -1, 1))[..., None]
     return blend(image, np.clip(0.5 - distance, 0, 1), shaded)

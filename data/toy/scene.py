@@ -12,6 +12,7 @@ from data.toy.look import (
     Look,
     add_blobs,
     as_photo,
+    draw_outline,
     draw_pairs,
     draw_stuff,
     draw_surface,
@@ -95,4 +96,4 @@ def _add_thing(
         return image, segment_map
     surface = draw_surface(rng, *segment_map.shape, next(pairs), look)
     names.append(thing.name)
-    return paint_thing(image, distance, v, surface, thing.radius, look.outlines.get(thing.name)), painted
+    return paint_thing(image, distance, v, surface, thing.radius, draw_outline(rng, thing.name, look)), painted

@@ -14,10 +14,12 @@ from scipy.interpolate import PchipInterpolator
 from data.toy.look import (
     HELD_OUT,
     MIN_VISIBLE,
+    Colour,
     ColourPair,
     Look,
     add_blobs,
     as_photo,
+    draw_outline,
     draw_pairs,
     draw_stuff,
     draw_surface,
@@ -109,6 +111,7 @@ class _Actor:
 
     name: str
     surface: np.ndarray
+    outline: Colour | None
     centre: np.ndarray
     radius: np.ndarray
     angle: np.ndarray
@@ -133,7 +136,7 @@ def _cast(
             centre = beside.centre + beside.radius[:, None] * step
         else:
             centre = _glide(*plan(rng, np.array([width, height]), radius.max()), frames)
-        actors.append(_Actor(name, surface, centre, radius, angle))
+        actors.append(_Actor(name, surface, draw_outline(rng, name, look), centre, radius, angle))
     return actors
 
 
@@ -181,7 +184,7 @@ def _paint_frame(image: np.ndarray, actors: Sequence[_Actor], frame: int, look: 
         actor, (u, v) = actors[index], coordinates[index]
         places = [((_PATCH_SCALE * axis + 0.5) * (_PATCH - 1)).astype(np.float32) for axis in (u, v)]
         surface = cv2.remap(actor.surface, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-        image = paint_thing(image, distances[index], v, surface, actor.radius[frame], look.outlines.get(actor.name))
+        image = paint_thing(image, distances[index], v, surface, actor.radius[frame], actor.outline)
     return image, _front(distances, shown)
 
 

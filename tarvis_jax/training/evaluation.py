@@ -46,7 +46,7 @@ def draw_object_videos(config: EvalConfig) -> list[DrawnVideo]:
 
 def draw_class_videos(config: EvalConfig) -> list[DrawnVideo]:
     """The videos of VIS and VPS."""
-    look = dataclasses.replace(IMAGES, patterns=HELD_OUT.patterns)
+    look = dataclasses.replace(IMAGES, patterns=HELD_OUT.patterns, outlined=1.0)
     seeds = ([_SEED, 1, i] for i in range(config.videos))
     return [draw_video(np.random.default_rng(seed), _FRAMES, *_frame_size(config), look) for seed in seeds]
 

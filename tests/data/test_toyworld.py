@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import json
 import subprocess
@@ -70,10 +71,11 @@ def test_scenes_are_varied() -> None:
 
 def test_the_class_shows_at_the_outline_and_not_within() -> None:
     """Mean colours of two thing classes differ less between the classes than within each; at the outlines it is reversed."""
+    look = dataclasses.replace(IMAGES, outlined=1.0)
     inner: dict[str, list[np.ndarray]] = {}
     outer: dict[str, list[np.ndarray]] = {}
     for seed in range(160):
-        scene = draw_scene(np.random.default_rng(seed), 128, 128)
+        scene = draw_scene(np.random.default_rng(seed), 128, 128, look)
         for index, name in enumerate(scene.names):
             depth = cv2.distanceTransform((scene.segment_map == index).astype(np.uint8), cv2.DIST_L2, 5)
             if name in ("sports ball", "kite") and depth.max() > 9:
