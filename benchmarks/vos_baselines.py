@@ -6,11 +6,14 @@ writes out/baselines/first_mask/dog/00000.png, ... and out/baselines/colours/dog
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
 
 from data.reading import read_ids
+from tarvis_jax.cli import ArgumentParser, exit_status
+from tarvis_jax.errors import UserError
 from tarvis_jax.inference.frames import open_frames
 from tarvis_jax.inference.writers.video import save_ids
 from tarvis_jax.training.baselines import match_colours, repeat_first_mask
@@ -18,20 +21,30 @@ from tarvis_jax.training.baselines import match_colours, repeat_first_mask
 BASELINES = {"first_mask": repeat_first_mask, "colours": match_colours}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--frames", type=Path, required=True, help="folder of images, called as the sequence")
-    parser.add_argument("--masks", type=Path, required=True, help="palette PNG of object ids in the first frame")
-    parser.add_argument("--output", type=Path, required=True, help="folder for a folder of each baseline")
-    arguments = parser.parse_args()
+def _run(arguments: argparse.Namespace) -> None:
     frames = open_frames(arguments.frames)
-    images, first = np.stack(list(frames)), read_ids(arguments.masks)
+    images, first = list(frames), read_ids(arguments.masks)
+    for index, image in enumerate(images):
+        if image.shape[:2] != first.shape:
+            found = f"frame {frames.name(index)} of {image.shape[:2]} pixels (h, w)"
+            raise UserError(
+                f"{arguments.frames}: expected frames of the size of {arguments.masks}, {first.shape}, found {found}"
+            )
     for name, baseline in BASELINES.items():
         folder = arguments.output / name / arguments.frames.name
         folder.mkdir(parents=True, exist_ok=True)
-        for index, ids in enumerate(baseline(images, first)):
+        for index, ids in enumerate(baseline(np.stack(images), first)):
             save_ids(folder / f"{frames.name(index)}.png", ids)
 
 
+def main() -> int:
+    """Writes as the command line says; returns the exit status."""
+    parser = ArgumentParser(prog="python -m benchmarks.vos_baselines", description=__doc__)
+    parser.add_argument("--frames", type=Path, required=True, help="folder of images, called as the sequence")
+    parser.add_argument("--masks", type=Path, required=True, help="palette PNG of object ids in the first frame")
+    parser.add_argument("--output", type=Path, required=True, help="folder for a folder of each baseline")
+    return exit_status(lambda: _run(parser.parse_args()))
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

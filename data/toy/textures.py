@@ -47,10 +47,6 @@ def _striped(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     return _hard(stripes(rng, height, width, rng.uniform(4, 10)))
 
 
-def _banded(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    return _hard(stripes(rng, height, width, rng.uniform(20, 50)))
-
-
 def _mottled(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     return _hard(smooth_noise(rng, height, width, rng.uniform(1.5, 3.5)))
 

@@ -11,7 +11,7 @@ from tarvis_jax.errors import UserError
 from tarvis_jax.evaluation.benchmark import Result, State
 from tarvis_jax.evaluation.burst_classes import DISTRACTORS, NAMES, OBJECT, merged
 from tarvis_jax.evaluation.burst_files import Entry, Truth, read_ground_truth, read_result
-from tarvis_jax.evaluation.burst_masks import CategoryOf, Masks, Side, limit, measure_all, predicted_masks, true_masks
+from tarvis_jax.evaluation.burst_masks import CategoryOf, Masks, Side, limit, measure_all, read_masks, true_masks
 from tarvis_jax.evaluation.burst_report import make_result
 from tarvis_jax.evaluation.burst_scores import SPLITS, class_state
 from tarvis_jax.evaluation.burst_sequence import match_classes, score_hota
@@ -68,7 +68,7 @@ class Burst:
     def evaluate_video(self, name: str) -> State:
         """The scores of one sequence: {"classes": {split: {category id: `burst_scores.class_state`}}, "notes"}."""
         truth, entries = self._truths["all"].sequences[name], self._entries[name]
-        masks = predicted_masks(truth, entries, self._category_of(), own_categories=self._uses_categories)
+        masks = read_masks(entries, truth, self._category_of(), own_categories=self._uses_categories)
         truths = {split: every.sequences[name] for split, every in self._truths.items() if name in every.sequences}
         pred, *gts = measure_all(truth, [masks, *map(self._true_masks, truths.values())])
         pred = limit(pred)

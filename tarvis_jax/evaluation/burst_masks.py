@@ -73,19 +73,15 @@ class Side:
 
 def true_masks(truth: Truth) -> Masks:
     """The masks of the ground truth, without distractors; their RLEs are not looked at."""
-    return _read_all([truth.entry], truth, lambda _, key: truth.categories[key], own_categories=False)
+    return read_masks([truth.entry], truth, lambda _, key: truth.categories[key], own_categories=False)
 
 
-def predicted_masks(truth: Truth, entries: Sequence[Entry], category_of: CategoryOf, own_categories: bool) -> Masks:
-    """The masks of a result in the images that the ground truth has; their RLEs are not looked at.
+def read_masks(entries: Sequence[Entry], truth: Truth, category_of: CategoryOf, own_categories: bool) -> Masks:
+    """The masks of the parts of a sequence in the images that the ground truth has, each alone under its track id in its frame.
 
-    With `own_categories`, the "category_id" of a mask is its category; else, and where it has none, `category_of` its track is.
+    Classes without a place in the scores are dropped, RLEs not looked at. With `own_categories`, the "category_id" of a mask is
+    its category; else, and where it has none, `category_of` its track is.
     """
-    return _read_all(entries, truth, category_of, own_categories)
-
-
-def _read_all(entries: Sequence[Entry], truth: Truth, category_of: CategoryOf, own_categories: bool) -> Masks:
-    """The masks of the parts of a sequence that are not dropped, each alone under its track id in its frame."""
     parts = [_read(entry, truth, category_of, own_categories) for entry in entries]
     masks = parts[0] if len(parts) == 1 else _join(parts)
     keys = masks.frame * 2**31 + masks.track

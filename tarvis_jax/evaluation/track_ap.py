@@ -101,9 +101,8 @@ def precision_recall(
     hits, misses = np.cumsum(outcomes == HIT, axis=1), np.cumsum(outcomes == MISS, axis=1)
     recalls = hits / positives
     precisions = hits / (hits + misses + np.spacing(1))
-    best_from_here = np.zeros(
-        (len(IOU_THRESHOLDS), outcomes.shape[1] + 1)
-    )  # recalls that are not reached have a precision of 0
+    # Recalls that are not reached have a precision of 0.
+    best_from_here = np.zeros((len(IOU_THRESHOLDS), outcomes.shape[1] + 1))
     best_from_here[:, :-1] = np.maximum.accumulate(precisions[:, ::-1], axis=1)[:, ::-1]
     sampled = np.array([best[recall.searchsorted(RECALLS)] for best, recall in zip(best_from_here, recalls, strict=True)])
     return sampled.mean(axis=1), recalls[:, -1] if recalls.size else np.zeros(len(IOU_THRESHOLDS))

@@ -1,7 +1,8 @@
 """Evaluation during training: the four tasks on drawn videos that training never shows.
 
 The objects of VOS and PET have shapes, patterns and backgrounds that no training image has. The classes of VIS and VPS must
-have been learnt, so there all is as in the images, but for the patterns on the things, which no image has.
+have been learnt, so there all is as in the images, but for the patterns on the things, which no image has,
+and that all of them have the outline of their class.
 """
 
 import dataclasses
