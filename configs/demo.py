@@ -29,7 +29,6 @@ def get_config() -> ConfigDict:
             "learning_rate": 1e-3,
             "decay_steps": (1125, 1380),
             "warmup_steps": 20,
-            "backbone_factor": 1.0,  # the backbone starts at random too, so it learns as fast as the rest
             "checkpoint_every": 250,
             "log_every": 25,
         }

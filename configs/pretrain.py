@@ -36,6 +36,7 @@ def get_config(variant: str = "resnet50") -> ConfigDict:
             "total_steps": 500_000,
             "accumulate": 1,
             "learning_rate": 1e-4,
+            "backbone_factor": 1.0 if variant == "tiny" else 0.1,  # `tiny` has no ImageNet weights to keep
             "decay_steps": (444_500, 481_500),
             "warmup_steps": 0,
             "loss": loss(variant),

@@ -2,7 +2,7 @@
 
 A colour alone tells little: few colours are shared by all things and by unlabelled blobs that belong to the stuff behind, but
 each is covered with two of them, and no two with the same two. Where classes are to be learnt, a thing's class shows in its
-shape and often in the colour of its outline. Images are float32 [h, w, 3] in 0..255 while they are drawn.
+shape and in one of its two colours. Images are float32 [h, w, 3] in 0..255 while they are drawn.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ from data.toy.shapes import HELD_OUT_THINGS, THINGS, Shape
 from data.toy.textures import HELD_OUT_PATTERNS, HELD_OUT_STUFF, PATTERNS, STUFF, Texture, blend, colour_near, smooth_noise
 
 _COLOURS = 5  # of things and blobs, so that there are pairs for nine of them
-_OUTLINES = {
+_CLASS_COLOURS = {
     "person": (250, 250, 250),
     "car": (20, 20, 20),
     "airplane": (220, 40, 40),
@@ -37,23 +37,21 @@ class Look:
 
     Attributes:
         things: shapes by name.
-        outlines: their colours (r, g, b) by name; a thing without has a dark outline.
-        outlined: share of the things of such names that show it.
+        colours: the first of the two of a thing, (r, g, b) by name; that of others is one of those which all share.
         patterns: of the two colours on things.
         stuff: textures by name.
         light: how much it changes in a video, 0..1.
     """
 
     things: Mapping[str, Shape]
-    outlines: Mapping[str, Colour]
-    outlined: float
+    colours: Mapping[str, Colour]
     patterns: Sequence[Texture]
     stuff: Mapping[str, Texture]
     light: float
 
 
-IMAGES = Look(THINGS, _OUTLINES, 0.5, PATTERNS, STUFF, 0.0)
-HELD_OUT = Look(HELD_OUT_THINGS, {}, 0.0, HELD_OUT_PATTERNS, HELD_OUT_STUFF, 0.5)  # nothing of it is in the images for training
+IMAGES = Look(THINGS, _CLASS_COLOURS, PATTERNS, STUFF, 0.0)
+HELD_OUT = Look(HELD_OUT_THINGS, {}, HELD_OUT_PATTERNS, HELD_OUT_STUFF, 0.5)  # nothing of it is in the images for training
 
 
 ColourPair = tuple[np.ndarray, np.ndarray]
@@ -68,31 +66,32 @@ def draw_pairs(rng: np.random.Generator) -> Iterator[ColourPair]:
 
 
 def draw_surface(rng: np.random.Generator, height: int, width: int, pair: ColourPair, look: Look) -> np.ndarray:
-    """What a thing or a blob is covered with, [h, w, 3]: a pattern of two colours."""
+    """A pattern of two colours, [h, w, 3]."""
     strength = look.patterns[rng.integers(len(look.patterns))](rng, height, width)
     return blend(np.broadcast_to(pair[0], (height, width, 3)), strength, pair[1])
 
 
-def draw_outline(rng: np.random.Generator, name: str, look: Look) -> Colour | None:
-    """The colour of a thing's outline, None for a dark one."""
-    return look.outlines.get(name) if rng.random() < look.outlined else None
-
-
-def paint_thing(
-    image: np.ndarray, distance: np.ndarray, v: np.ndarray, surface: np.ndarray, radius: float, outline: Colour | None
+def cover_thing(
+    rng: np.random.Generator, height: int, width: int, name: str, pairs: Iterator[ColourPair], look: Look
 ) -> np.ndarray:
-    """The image [h, w, 3] with a thing.
+    """What a thing is covered with, [h, w, 3]."""
+    first, second = next(pairs)
+    if name in look.colours:
+        first = np.clip(np.float32(look.colours[name]) + rng.normal(0, 12, 3), 0, 255)
+    return draw_surface(rng, height, width, (first, second), look)
+
+
+def paint_thing(image: np.ndarray, distance: np.ndarray, v: np.ndarray, surface: np.ndarray, radius: float) -> np.ndarray:
+    """The image [h, w, 3] with a thing, which is darker at its outline.
 
     Args:
         distance: to its outline in pixels, below 0 inside, [h, w].
         v: how far down the shape a pixel is, [h, w].
         surface: [h, w, 3].
         radius: of the shape, in pixels.
-        outline: colour (r, g, b) of its rim, None for that of the surface, darker.
     """
     rim = np.clip(1.1 + distance / max(0.12 * radius, 2.0), 0, 1)  # strongest at the outline
-    rim_colour = 0.5 * surface if outline is None else np.float32(outline)
-    shaded = blend(surface, 0.9 * rim, rim_colour) * (1.08 - 0.16 * np.clip(v, -1, 1))[..., None]
+    shaded = blend(surface, 0.9 * rim, 0.5 * surface) * (1.08 - 0.16 * np.clip(v, -1, 1))[..., None]
     return blend(image, np.clip(0.5 - distance, 0, 1), shaded)
 
 

@@ -12,10 +12,9 @@ from data.toy.look import (
     Look,
     add_blobs,
     as_photo,
-    draw_outline,
+    cover_thing,
     draw_pairs,
     draw_stuff,
-    draw_surface,
     paint_thing,
 )
 from data.toy.shapes import local_coordinates
@@ -94,6 +93,6 @@ def _add_thing(
     hides = (visible[:-1] < MIN_VISIBLE) & (visible_before[:-1] >= MIN_VISIBLE)
     if visible[-1] < MIN_VISIBLE or hides.any():
         return image, segment_map
-    surface = draw_surface(rng, *segment_map.shape, next(pairs), look)
+    surface = cover_thing(rng, *segment_map.shape, thing.name, pairs, look)
     names.append(thing.name)
-    return paint_thing(image, distance, v, surface, thing.radius, draw_outline(rng, thing.name, look)), painted
+    return paint_thing(image, distance, v, surface, thing.radius), painted

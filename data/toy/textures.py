@@ -44,21 +44,21 @@ def _mix(strength: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
 
 
 def _striped(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    return _hard(stripes(rng, height, width, rng.uniform(4, 10)))
+    return _hard(stripes(rng, height, width, rng.uniform(4, 18)))
 
 
 def _mottled(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    return _hard(smooth_noise(rng, height, width, rng.uniform(1.5, 3.5)))
+    return _hard(smooth_noise(rng, height, width, rng.uniform(1.5, 6)))
 
 
 def _latticed(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    return _hard(np.maximum(*(stripes(rng, height, width, rng.uniform(6, 12)) for _ in range(2))), 0.8)
+    return _hard(np.maximum(*(stripes(rng, height, width, rng.uniform(6, 18)) for _ in range(2))), 0.8)
 
 
 def _waved(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     y, x = np.indices((height, width), np.float32)
-    period, height_of_waves = rng.uniform(5, 10), rng.uniform(1, 4)
-    bent = y + height_of_waves * np.sin(2 * np.pi * x / rng.uniform(10, 24))
+    period, height_of_waves = rng.uniform(5, 16), rng.uniform(1, 6)
+    bent = y + height_of_waves * np.sin(2 * np.pi * x / rng.uniform(10, 40))
     return _hard(0.5 + 0.5 * np.sin(2 * np.pi * bent / period))
 
 

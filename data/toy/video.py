@@ -14,15 +14,13 @@ from scipy.interpolate import PchipInterpolator
 from data.toy.look import (
     HELD_OUT,
     MIN_VISIBLE,
-    Colour,
     ColourPair,
     Look,
     add_blobs,
     as_photo,
-    draw_outline,
+    cover_thing,
     draw_pairs,
     draw_stuff,
-    draw_surface,
     paint_thing,
 )
 from data.toy.shapes import local_coordinates
@@ -111,7 +109,6 @@ class _Actor:
 
     name: str
     surface: np.ndarray
-    outline: Colour | None
     centre: np.ndarray
     radius: np.ndarray
     angle: np.ndarray
@@ -129,14 +126,14 @@ def _cast(
         name = beside.name if beside else str(rng.choice(list(look.things)))
         radius = min(height, width) * rng.uniform(0.14, 0.26) * _glide(rng.uniform(0.75, 1.25, 3), np.linspace(0, 1, 3), frames)
         angle = _glide(rng.normal(0, 0.5, 3), np.linspace(0, 1, 3), frames)
-        surface = draw_surface(rng, _PATCH, _PATCH, next(pairs), look).astype(np.float32)
+        surface = cover_thing(rng, _PATCH, _PATCH, name, pairs, look).astype(np.float32)
         if beside:
             direction = rng.uniform(0, 2 * np.pi)
             step = rng.uniform(1.2, 1.8) * np.array([np.cos(direction), np.sin(direction)])
             centre = beside.centre + beside.radius[:, None] * step
         else:
             centre = _glide(*plan(rng, np.array([width, height]), radius.max()), frames)
-        actors.append(_Actor(name, surface, draw_outline(rng, name, look), centre, radius, angle))
+        actors.append(_Actor(name, surface, centre, radius, angle))
     return actors
 
 
@@ -184,7 +181,7 @@ def _paint_frame(image: np.ndarray, actors: Sequence[_Actor], frame: int, look: 
         actor, (u, v) = actors[index], coordinates[index]
         places = [((_PATCH_SCALE * axis + 0.5) * (_PATCH - 1)).astype(np.float32) for axis in (u, v)]
         surface = cv2.remap(actor.surface, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-        image = paint_thing(image, distances[index], v, surface, actor.radius[frame], actor.outline)
+        image = paint_thing(image, distances[index], v, surface, actor.radius[frame])
     return image, _front(distances, shown)
 
 

@@ -1,8 +1,7 @@
 """Evaluation during training: the four tasks on drawn videos that training never shows.
 
 The objects of VOS and PET have shapes, patterns and backgrounds that no training image has. The classes of VIS and VPS must
-have been learnt, so there all is as in the images, but for the patterns on the things, which no image has,
-and that all of them have the outline of their class.
+have been learnt, so there all is as in the images, but for the patterns on the things, which no image has.
 """
 
 import dataclasses
@@ -47,7 +46,7 @@ def draw_object_videos(config: EvalConfig) -> list[DrawnVideo]:
 
 def draw_class_videos(config: EvalConfig) -> list[DrawnVideo]:
     """The videos of VIS and VPS."""
-    look = dataclasses.replace(IMAGES, patterns=HELD_OUT.patterns, outlined=1.0)
+    look = dataclasses.replace(IMAGES, patterns=HELD_OUT.patterns)
     seeds = ([_SEED, 1, i] for i in range(config.videos))
     return [draw_video(np.random.default_rng(seed), _FRAMES, *_frame_size(config), look) for seed in seeds]
 
@@ -89,16 +88,25 @@ class Evaluation:
         return self._network.with_variables(variables)
 
     def _segment(self, network: Network, task: str, video: DrawnVideo, scores: TaskScores) -> SegmentedVideo:
-        predictor = Predictor(network, task, classes=CLASSES if task in CLASS_TASKS else None, clips=self._clips)
-        if task in OBJECT_TASKS:
-            _give_objects(predictor, video, by=task)
-        results = [result for image in video.images for result in predictor.step(image)]
-        frames = [result for result in (*results, *predictor.finish()) if not result.provisional]
-        if task in OBJECT_TASKS:
-            prediction = np.stack([paint(frame.masks, video.images.shape[1:3]) for frame in frames])
-        else:
-            prediction = frames, predictor.tracks
-        return SegmentedVideo(video, frames, predictor.tracks, scores.add(video, prediction))
+        frames, tracks = segment_video(network, task, video, self._clips)
+        prediction = object_map(frames, video.images.shape[1:3]) if task in OBJECT_TASKS else (frames, tracks)
+        return SegmentedVideo(video, frames, tracks, scores.add(video, prediction))
+
+
+def segment_video(
+    network: Network, task: str, video: DrawnVideo, clips: ClipSettings
+) -> tuple[list[FrameResult], Sequence[TrackInfo]]:
+    """The final results of all frames, and the tracks; the objects of "vos" and "pet" are those of the first frame."""
+    predictor = Predictor(network, task, classes=CLASSES if task in CLASS_TASKS else None, clips=clips)
+    if task in OBJECT_TASKS:
+        _give_objects(predictor, video, by=task)
+    results = [result for image in video.images for result in predictor.step(image)]
+    return [result for result in (*results, *predictor.finish()) if not result.provisional], predictor.tracks
+
+
+def object_map(frames: Sequence[FrameResult], size: tuple[int, int]) -> np.ndarray:
+    """Ids of the objects of "vos" and "pet", uint8 [t, h, w]; 0 is the background."""
+    return np.stack([paint(frame.masks, size) for frame in frames])
 
 
 def _make_scores(task: str) -> TaskScores:

@@ -6,14 +6,12 @@ import jax
 import numpy as np
 import pytest
 
-from data.toy.davis import object_ids
 from data.toy.video import draw_video
 from tarvis_jax.checkpoints import empty_variables, read_checkpoint_config, read_model_config, read_weights
 from tarvis_jax.convert import main as convert
 from tarvis_jax.inference.clips import ClipSettings
 from tarvis_jax.inference.network import Network
-from tarvis_jax.inference.predictor import Predictor
-from tarvis_jax.inference.stitching.objects import paint
+from tarvis_jax.training.evaluation import object_map, segment_video
 from tarvis_jax.training.report import score_baselines
 from tarvis_jax.training.video_scores import ObjectScores
 
@@ -35,18 +33,10 @@ def test_it_beats_the_baselines_on_videos_that_nobody_chose():
     videos = [draw_video(np.random.default_rng([31_337, i]), 12, 128, 192) for i in range(6)]
     network, scores = Network.from_checkpoint(SAMPLE), ObjectScores()
     for video in videos:
-        scores.add(video, segment(network, video.images, object_ids(video)[0]))
+        frames, _ = segment_video(network, "vos", video, ClipSettings(12, 4))
+        scores.add(video, object_map(frames, video.images.shape[1:3]))
     bar = max(found["J&F"] for found in score_baselines(videos).values())
     assert scores.values()["J&F"] > bar + 10
-
-
-def segment(network, images, first):
-    """Ids [t, h, w] of the objects of a first frame."""
-    predictor = Predictor(network, "vos", clips=ClipSettings(12, 4))
-    for i in range(1, first.max() + 1):
-        predictor.add_object(i, mask=first == i)
-    results = [result for image in images for result in predictor.step(image)] + list(predictor.finish())
-    return np.stack([paint(result.masks, first.shape) for result in results if not result.provisional])
 
 
 @pytest.mark.slow
