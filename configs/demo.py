@@ -18,7 +18,7 @@ def get_config() -> ConfigDict:
     config.update(
         {
             "datasets": "coco",  # toy images come in COCO's layout, with COCO's categories
-            "task_weights": {"vps": 0.22, "vis": 0.26, "vos": 0.36, "pet": 0.16},
+            "task_weights": {"vps": 0.18, "vis": 0.2, "vos": 0.43, "pet": 0.19},
             "batch_size": 4,
             "clip_length": 2,
             "image_size": 128,
