@@ -25,9 +25,9 @@ def get_config() -> ConfigDict:
             "group_steps": 1,
             "instance_slots": 8,  # an image shows six things at most
             "object_slots": 6,
-            "total_steps": 1500,
+            "total_steps": 1300,
             "learning_rate": 1e-3,
-            "decay_steps": (1125, 1380),
+            "decay_steps": (975, 1200),
             "warmup_steps": 20,
             "checkpoint_every": 250,
             "log_every": 25,
@@ -35,6 +35,6 @@ def get_config() -> ConfigDict:
     )
     config.model.neck_layers = 1
     config.loss.update({"points": 512, "semantic_points": 512})
-    config.eval.every = 750
+    config.eval.every = 650
     config.toyworld = ConfigDict({"images": 600})
     return config
