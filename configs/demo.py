@@ -35,6 +35,6 @@ def get_config() -> ConfigDict:
     )
     config.model.neck_layers = 1
     config.loss.update({"points": 512, "semantic_points": 512})
-    config.eval.every = 650
+    config.eval.update({"every": 650, "clip_length": 16, "clip_overlap": 8})
     config.toyworld = ConfigDict({"images": 600})
     return config
