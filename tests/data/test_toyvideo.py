@@ -79,7 +79,7 @@ def test_masks_agree_with_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bright things before black stuff: what is bright is labelled, up to a pixel at the outlines."""
     monkeypatch.setattr(drawing, "add_blobs", lambda rng, image, *_: image)
     black = {name: lambda rng, height, width: np.zeros((height, width, 3)) for name in ("a", "b", "c")}
-    look = drawing.Look(HELD_OUT.things, {}, 0.0, [lambda rng, height, width: np.ones((height, width))], black, 0.0)
+    look = drawing.Look(HELD_OUT.things, {}, [lambda rng, height, width: np.ones((height, width))], black, 0.0)
     kernel = np.ones((3, 3), np.uint8)
     for seed in range(4):
         video = draw_video(np.random.default_rng(seed), 5, HEIGHT, WIDTH, look)
