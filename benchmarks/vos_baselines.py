@@ -13,33 +13,31 @@ import numpy as np
 
 from tarvis_jax.cli import ArgumentParser, exit_status
 from tarvis_jax.errors import UserError
-from tarvis_jax.inference.frames import Frames, open_frames
+from tarvis_jax.inference.frames import open_frames
 from tarvis_jax.inference.given_objects import read_masks
+from tarvis_jax.inference.stitching.objects import paint
 from tarvis_jax.inference.writers.video import save_ids
 from tarvis_jax.training.baselines import match_colours, repeat_first_mask
 
 BASELINES = {"first_mask": repeat_first_mask, "colours": match_colours}
 
 
-def _first_ids(masks: Path, frames: Frames) -> np.ndarray:
-    """uint8 [h, w]: the ids that `infer --masks` would follow, 0 elsewhere."""
-    objects = read_masks(masks, frames)
-    return np.max([np.where(given.mask, given.object_id, 0) for given in objects], axis=0).astype(np.uint8)
-
-
 def _run(arguments: argparse.Namespace) -> None:
     frames = open_frames(arguments.frames)
-    images, first = list(frames), _first_ids(arguments.masks, frames)
+    images = list(frames)
+    masks = {given.object_id: given.mask for given in read_masks(arguments.masks, frames)}
+    first = paint(masks, next(iter(masks.values())).shape)
     for index, image in enumerate(images):
         if image.shape[:2] != first.shape:
             found = f"frame {frames.name(index)} of {image.shape[:2]} pixels (h, w)"
             raise UserError(
                 f"{arguments.frames}: expected frames of the size of {arguments.masks}, {first.shape}, found {found}"
             )
+    video = np.stack(images)
     for name, baseline in BASELINES.items():
         folder = arguments.output / name / arguments.frames.name
         folder.mkdir(parents=True, exist_ok=True)
-        for index, ids in enumerate(baseline(np.stack(images), first)):
+        for index, ids in enumerate(baseline(video, first)):
             save_ids(folder / f"{frames.name(index)}.png", ids)
 
 
